@@ -1,0 +1,127 @@
+// The kernel interface: what a device computes, as plain functions on views. One table per
+// instruction set; the engine picks one at start and calls nothing else.
+//
+// Kernels cannot fail: shapes are matched before the launch, and every pointer is valid. They are
+// called from inside a parallel region, each member with its own part of the outputs (a half-open
+// range), and write nothing outside it. Stateless; scratch belongs to the caller.
+//
+// One order of sums, a promise of the product: the bits of every output depend only on its own
+// inputs, never on the range, the number of rows, the tile or the thread.
+//  - dot products: 16 lanes, lane i accumulates elements i, i+16, i+32, ... in order with fused
+//    multiply-add (f32), from +0; a tail shorter than 16 is padded with zeros; then the lanes are
+//    added as a tree: l[i] += l[i+8], then +4, +2, +1. In f32 every instruction set, the plain
+//    code included, gives the same bits.
+//  - bf16 products (AVX512-BF16): 16 lanes of pairs, lane i takes elements 2i and 2i+1 of each 32,
+//    by vdpbf16ps, then the same tree. Bits are one thing per instruction set.
+//  - softmax and weighted sums of values: positions in order, in blocks of kKvBlock positions
+//    counted from position 0 of the sequence.
+// Source of the fixed-order idea: batch-invariant kernels (Thinking Machines Lab, 2025).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "encoding/encoding.h"
+
+namespace hearth {
+
+// Tokens per block of the paged KV cache.
+inline constexpr int kKvBlock = 32;
+
+// Bytes of scratch that each member of the pool must have for any kernel.
+inline constexpr size_t kKernelScratchBytes = size_t{4} << 20;
+
+enum class Compute : uint8_t {
+  kF32,   // activations and decoded weights in float32
+  kBf16,  // both rounded to bfloat16 (nearest even), products accumulated in float32
+};
+
+enum class KvType : uint8_t { kF32, kF16 };
+
+// y[r][o] = bias[o] + sum_k x[r][k] * w[o][k], for r in [0, rows), o in [out_begin, out_end).
+// With `accumulate`, y[r][o] = y[r][o] + that sum (a residual).
+struct MatmulArgs {
+  const Encoding* encoding;    // of the weights
+  const std::byte* weights;    // rows of k values, row_bytes apart
+  size_t row_bytes;
+  int64_t k;                   // a multiple of the encoding's block
+  const void* x;               // (rows, x_stride) float, or uint16 bfloat16 for kBf16
+  int64_t x_stride;            // in values
+  int64_t rows;
+  float* y;                    // (rows, y_stride)
+  int64_t y_stride;
+  int64_t out_begin, out_end;
+  const float* bias;           // per output, or nullptr
+  bool accumulate;
+  Compute compute;
+  std::byte* scratch;          // kKernelScratchBytes of this member
+};
+
+// Attention of some query rows of one sequence, over one key-value head, causal: the row at
+// position p sees positions max(0, p - window + 1) .. p (window 0: all).
+// Keys and values lie in blocks: block b holds positions b*kKvBlock ..., as
+// [kKvBlock][head_dim] of this head, at blocks[b] + head_offset (bytes), in kv_type.
+struct AttentionArgs {
+  const float* q;              // row r, query head h of the group: q + r*q_stride + h*head_dim
+  int64_t q_stride;
+  float* out;                  // the same shape as q
+  int64_t out_stride;
+  const int32_t* positions;    // per row
+  int64_t rows;
+  int group;                   // query heads that share this key-value head
+  int head_dim;                // of keys and queries; values may differ
+  int value_dim;
+  const std::byte* const* k_blocks;
+  const std::byte* const* v_blocks;
+  size_t k_head_offset, v_head_offset;
+  KvType kv_type;
+  float scale;                 // multiplies the dot products
+  float softcap;               // c > 0: scores become c*tanh(score/c); 0: none
+  int32_t window;
+  std::byte* scratch;
+};
+
+struct Kernels {
+  std::string_view isa;        // "plain", "avx2", "avx512", "avx512_bf16"
+  bool has_bf16;               // Compute::kBf16 runs at speed (it is correct everywhere)
+
+  void (*matmul)(const MatmulArgs& args);
+  void (*attention)(const AttentionArgs& args);
+
+  // One row of `count` weights decoded to float, bit-equal to encoding->decode.
+  void (*decode_row)(const Encoding& encoding, const std::byte* row, float* out, int64_t count);
+
+  // out[i] = x[i] * (1 / sqrt(mean(x^2) + eps)) * weight[i]; mean in float, by the lane rule.
+  // weight may be nullptr. out may be x.
+  void (*rms_norm)(const float* x, const float* weight, float eps, float* out, int64_t count);
+
+  // Rotates the first 2*pairs values of one head in place by cos/sin (float, `pairs` each).
+  // interleaved: pairs are (2i, 2i+1); else (i, i + pairs).
+  void (*rope)(float* head, const float* cos, const float* sin, int64_t pairs, bool interleaved);
+
+  // out[i] = silu(gate[i]) * up[i];  gelu: the tanh approximation. out may be gate or up.
+  void (*silu_mul)(const float* gate, const float* up, float* out, int64_t count);
+  void (*gelu_tanh_mul)(const float* gate, const float* up, float* out, int64_t count);
+
+  void (*add)(const float* a, const float* b, float* out, int64_t count);
+  void (*scale)(const float* x, float factor, float* out, int64_t count);
+  void (*softcap)(float* x, float cap, int64_t count);
+
+  // Round to nearest even.
+  void (*to_bf16)(const float* x, uint16_t* out, int64_t count);
+  void (*to_f16)(const float* x, uint16_t* out, int64_t count);
+
+  // log(sum(exp(x))) by blocks in a fixed order, for perplexity and logprobs.
+  double (*log_sum_exp)(const float* x, int64_t count);
+};
+
+// The best table for this processor, or the one that HEARTH_CPU names ("plain", "avx2", "avx512",
+// "avx512_bf16"); a name that this processor cannot run is answered with the best and a warning.
+const Kernels& default_kernels();
+
+// By name; nullptr when there is none or this processor cannot run it. "ref" is the readable
+// oracle (kernels/ref), which every other table is tested against.
+const Kernels* find_kernels(std::string_view isa);
+
+}  // namespace hearth

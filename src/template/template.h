@@ -1,0 +1,42 @@
+// Template: the Jinja language as chat templates use it, compiled once per model and rendered for
+// each conversation. Hostile input: no host objects, no attribute of anything but data, budgets
+// on steps, output, depth and range; errors name line and column.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/json.h"
+#include "base/result.h"
+
+namespace hearth {
+
+struct RenderOptions {
+  // Seconds since 1970 for strftime_now, shown as UTC+offset; the clock where negative.
+  int64_t now = -1;
+  uint64_t steps_max = 10'000'000;
+  uint64_t output_bytes_max = 64u << 20;
+};
+
+class Template {
+ public:
+  // kCorrupt with "line L, column C: ..." for a text that is no template.
+  static Result<Template> compile(std::string_view source);
+
+  // The text for a context: an object with messages, tools, add_generation_prompt, bos_token, ...
+  // kInvalid for raise_exception() and errors of the template, kTooLarge for a spent budget.
+  Result<std::string> render(const Json& context, const RenderOptions& options = {}) const;
+
+  Template(Template&&) noexcept;
+  Template& operator=(Template&&) noexcept;
+  ~Template();
+
+ private:
+  struct Impl;
+  explicit Template(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace hearth

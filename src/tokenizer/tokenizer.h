@@ -1,0 +1,100 @@
+// Tokenizer: text <-> token ids, equal to the reference tokenizer of each model. Immutable and
+// thread-safe once made. Models of two kinds so far: byte-level BPE and SentencePiece BPE
+// ("llama" in GGUF); each pre-tokenizer is one row of a table.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json.h"
+#include "base/result.h"
+#include "base/utf8.h"
+#include "container/metadata.h"
+
+namespace hearth {
+
+using TokenId = int32_t;
+
+// What a token is; the numbers are GGUF's tokenizer.ggml.token_type.
+enum class TokenKind : uint8_t {
+  kNormal = 1, kUnknown = 2, kControl = 3, kUserDefined = 4, kUnused = 5, kByte = 6,
+};
+
+std::string_view name_of(TokenKind kind);
+
+struct EncodeOptions {
+  // Add what the model puts around a text (BOS, EOS) as its file says.
+  bool add_special = true;
+  // Recognise control tokens written in the text, such as "<|im_end|>". Never for user text:
+  // templates are rendered with it on, and what a user wrote is then guarded by the caller.
+  bool parse_special = true;
+};
+
+class Tokenizer {
+ public:
+  virtual ~Tokenizer() = default;
+
+  // From the keys tokenizer.ggml.* of a GGUF file.
+  static Result<std::shared_ptr<const Tokenizer>> from_gguf(const Metadata& metadata);
+  // From Hugging Face's tokenizer.json and (nullable members) tokenizer_config.json.
+  static Result<std::shared_ptr<const Tokenizer>> from_hugging_face(const Json& tokenizer,
+                                                                    const Json& config);
+  // The folder form: reads both files.
+  static Result<std::shared_ptr<const Tokenizer>> from_folder(const std::string& folder);
+
+  virtual std::vector<TokenId> encode(std::string_view text, EncodeOptions options) const = 0;
+
+  // The bytes that a token stands for in running text (no stripping of a leading space); empty
+  // for control tokens unless `special`. Ids out of range give an empty string.
+  virtual std::string piece(TokenId id, bool special) const = 0;
+
+  // The text of ids as the reference decodes them (SentencePiece: without the leading space that
+  // it added). Invalid UTF-8 is left as it is.
+  virtual std::string decode(std::span<const TokenId> ids, bool special) const = 0;
+
+  int size() const { return static_cast<int>(entries_.size()); }
+  // The entry as the vocabulary writes it ("Ġhello", "▁hello", "<0x0A>"). REQUIRES: id in range.
+  const std::string& entry(TokenId id) const { return entries_[static_cast<size_t>(id)]; }
+  TokenKind token_kind(TokenId id) const { return kinds_[static_cast<size_t>(id)]; }
+  TokenId find(std::string_view entry) const;  // -1 when absent
+
+  TokenId bos() const { return bos_; }  // -1 where the model has none
+  TokenId eos() const { return eos_; }
+  bool adds_bos() const { return add_bos_; }
+  bool adds_eos() const { return add_eos_; }
+  // Ends a generation: EOS, EOT, and the end-of-turn tokens that models of the field use.
+  bool ends_generation(TokenId id) const;
+
+  std::string_view model_name() const { return model_name_; }          // "gpt2", "llama"
+  std::string_view pre_tokenizer_name() const { return pre_name_; }    // "qwen2", "smollm", ...
+
+ protected:
+  std::vector<std::string> entries_;
+  std::vector<TokenKind> kinds_;
+  std::vector<TokenId> end_ids_;
+  TokenId bos_ = -1, eos_ = -1;
+  bool add_bos_ = false, add_eos_ = false;
+  std::string model_name_, pre_name_;
+};
+
+// Turns ids into text as they come, in whole characters: push() returns what is certain so far,
+// finish() the rest. Equal, piece by piece, to decoding the whole.
+class StreamDecoder {
+ public:
+  explicit StreamDecoder(const Tokenizer& tokenizer, bool special = false)
+      : tokenizer_(&tokenizer), special_(special) {}
+  std::string push(TokenId id);
+  std::string finish() { return utf8_.finish(); }
+
+ private:
+  const Tokenizer* tokenizer_;
+  bool special_;
+  bool first_ = true;
+  Utf8Stream utf8_;
+};
+
+}  // namespace hearth
