@@ -1,0 +1,29 @@
+#include "encoding/q4_k.h"
+
+#include "encoding/block_codec.h"
+#include "encoding/encoding.h"
+#include "encoding/half.h"
+
+namespace hearth {
+namespace {
+
+void decode_block(const BlockQ4_K& block, float* out) {
+  const float d = f16_to_f32(block.d);
+  const float dmin = f16_to_f32(block.dmin);
+  for (int g = 0; g < 8; ++g) {
+    const float scale = d * static_cast<float>(block.scales.scale(g));
+    const float min = dmin * static_cast<float>(block.scales.min(g));
+    const uint8_t* qs = block.qs + g / 2 * 32;
+    for (int i = 0; i < 32; ++i) {
+      const int q = (qs[i] >> (g % 2 * 4)) & 15;
+      out[32 * g + i] = scale * static_cast<float>(q) - min;
+    }
+  }
+}
+
+}  // namespace
+
+const Encoding k_q4_k{"Q4_K", 12, BlockQ4_K::kElems, sizeof(BlockQ4_K),
+                         decode_blocks<BlockQ4_K, decode_block>, nullptr};
+
+}  // namespace hearth

@@ -1,0 +1,23 @@
+// Q5_1: 32 values of 5 bits with scale and minimum, 6 bits a value: value = d * q + m.
+//
+//   byte  0  2  4      8              24
+//         |d |m |qh[4] |qs[16]         |
+//
+// qs[i]: the low 4 bits of value i in the low nibble, of value i + 16 in the high. The fifth bit
+// of value i is bit i of qh, read as one little-endian number.
+#pragma once
+
+#include <cstdint>
+
+namespace hearth {
+
+struct BlockQ5_1 {
+  static constexpr uint32_t kElems = 32;
+  uint16_t d;  // f16
+  uint16_t m;  // f16
+  uint8_t qh[4];
+  uint8_t qs[16];
+};
+static_assert(sizeof(BlockQ5_1) == 24);
+
+}  // namespace hearth

@@ -1,0 +1,27 @@
+// Q5_K: 256 values of 5 bits in 8 groups of 32, each with a 6-bit scale and a 6-bit minimum, 5.5
+// bits a value: value = (d * scale) * q - (dmin * min).
+//
+//   byte  0  2     4           16      48                 176
+//         |d |dmin |scales[12] |qh[32] |qs[128]            |
+//
+// qs[32 p + i] (p < 4, i < 32): low four bits of value 64 p + i in the low nibble, of value
+// 64 p + 32 + i in the high. The fifth bit of value 32 g + i is bit g of qh[i].
+#pragma once
+
+#include <cstdint>
+
+#include "encoding/scales_6bit.h"
+
+namespace hearth {
+
+struct BlockQ5_K {
+  static constexpr uint32_t kElems = 256;
+  uint16_t d;     // f16
+  uint16_t dmin;  // f16
+  Scales6 scales;
+  uint8_t qh[32];
+  uint8_t qs[128];
+};
+static_assert(sizeof(BlockQ5_K) == 176);
+
+}  // namespace hearth
