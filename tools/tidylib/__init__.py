@@ -1,0 +1,1 @@
+"""The parts of tools/tidy: source.py reads code, checks.py judges it, report.py draws it."""
