@@ -2,6 +2,7 @@
 #
 #   hearth_library(base SOURCES a.cc b.cc LINK fmt::fmt)     the static library hearth_base
 #   hearth_test(base SOURCES a_test.cc b_test.cc)            the program test_base, one ctest row
+#   hearth_fuzz(gguf SOURCES gguf_fuzz.cc LINK hearth_base)  the program fuzz_gguf (HEARTH_FUZZ)
 #
 # Sources are listed by hand, so that a file that nobody builds is seen (tools/tidy checks).
 
@@ -16,6 +17,9 @@ if(HEARTH_SANITIZE)
   target_compile_options(hearth_flags INTERFACE
     -fsanitize=${HEARTH_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   target_link_options(hearth_flags INTERFACE -fsanitize=${HEARTH_SANITIZE})
+endif()
+if(HEARTH_FUZZ)
+  target_compile_options(hearth_flags INTERFACE -fsanitize=fuzzer-no-link)
 endif()
 
 function(hearth_library name)
@@ -35,4 +39,14 @@ function(hearth_test name)
     HEARTH_TEST_DATA="${PROJECT_SOURCE_DIR}/tests/data"
     HEARTH_SHARED_DATA="${PROJECT_SOURCE_DIR}/../shared/data")
   add_test(NAME ${name} COMMAND test_${name})
+endfunction()
+
+function(hearth_fuzz name)
+  if(NOT HEARTH_FUZZ)
+    return()
+  endif()
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  add_executable(fuzz_${name} ${ARG_SOURCES})
+  target_link_libraries(fuzz_${name} PRIVATE ${ARG_LINK})
+  target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
 endfunction()

@@ -22,7 +22,10 @@ enum class MetaType : uint32_t {
   kString = 8, kArray = 9, kU64 = 10, kI64 = 11, kF64 = 12,
 };
 
+inline constexpr uint32_t kMetaTypes = 13;
+
 std::string_view name_of(MetaType type);
+uint32_t size_of(MetaType type);  // bytes of a scalar; 0 for kString and kArray
 
 // An array of one scalar type or of strings (arrays of arrays are refused when read: nobody
 // writes them, and they would need recursion).
@@ -32,7 +35,8 @@ struct MetaArray {
   std::span<const std::byte> raw;          // scalars: count * size, unaligned little endian
   std::vector<std::string_view> strings;   // for kString
 
-  // Scalars converted one by one; REQUIRES index < count and a number type (CHECK).
+  // Scalars converted one by one; REQUIRES index < count and a number type or kBool (CHECK).
+  // integer_at() cuts fractions off and keeps within int64 (0 for NaN).
   double number_at(uint64_t index) const;
   int64_t integer_at(uint64_t index) const;
 };

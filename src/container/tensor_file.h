@@ -34,6 +34,13 @@ struct TensorInfo {
   std::string shape_text() const;         // "[49152, 576]"
 };
 
+// A tensor that is in the file but whose type no encoding expresses: the integer helpers that
+// checkpoints carry (position ids, masks). Its range was checked; its data is not offered.
+struct SkippedTensor {
+  std::string name;
+  std::string type;  // as the file calls it: "I64"
+};
+
 enum class ContainerKind { kGguf, kSafetensors };
 
 class TensorFile {
@@ -48,11 +55,17 @@ class TensorFile {
 
   ContainerKind kind() const { return kind_; }
   const std::string& path() const { return path_; }
-  const Metadata& metadata() const { return metadata_; }  // GGUF keys; empty for safetensors
+  // GGUF: the keys of the (first) file. Safetensors: the strings of __metadata__ of the first.
+  const Metadata& metadata() const { return metadata_; }
   const std::vector<TensorInfo>& tensors() const { return tensors_; }
   const TensorInfo* find(std::string_view name) const;  // nullptr when absent
 
-  // The bytes of a tensor of this file, as long as any copy of this object lives.
+  // Integer tensors of safetensors files and tensors without elements, which tensors() leaves out.
+  const std::vector<SkippedTensor>& skipped() const { return skipped_; }
+
+  // The bytes of a tensor of this file, as long as any copy of this object lives. In GGUF files
+  // they begin at a multiple of general.alignment (at least 8); in safetensors anywhere, so that
+  // readers must not assume that a float lies at a multiple of four.
   std::span<const std::byte> data(const TensorInfo& tensor) const;
 
   uint64_t file_bytes() const;  // all parts together
@@ -67,7 +80,8 @@ class TensorFile {
   std::vector<std::shared_ptr<const ByteSource>> parts_;
   Metadata metadata_;
   std::vector<TensorInfo> tensors_;
-  std::unordered_map<std::string_view, size_t> by_name_;
+  std::vector<SkippedTensor> skipped_;
+  std::unordered_map<std::string, size_t> by_name_;  // owns its names: copies must not dangle
 };
 
 }  // namespace hearth
