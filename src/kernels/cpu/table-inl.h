@@ -1,0 +1,32 @@
+// The table of one instruction set, and the loops that measure its limits: included by plain.cc,
+// avx2.cc, avx512.cc and avx512_bf16.cc, and by nothing else.
+#pragma once
+
+#include "kernels/api.h"
+#include "kernels/cpu/attention-inl.h"
+#include "kernels/cpu/elementwise-inl.h"
+#include "kernels/cpu/matmul-inl.h"
+
+namespace hearth::HEARTH_ISA {
+
+inline constexpr Kernels make_table(std::string_view isa, bool has_bf16) {
+  return {
+      .isa = isa,
+      .has_bf16 = has_bf16,
+      .matmul = matmul,
+      .attention = attention,
+      .decode_row = decode_row,
+      .rms_norm = rms_norm,
+      .rope = rope,
+      .silu_mul = silu_mul,
+      .gelu_tanh_mul = gelu_tanh_mul,
+      .add = add_rows,
+      .scale = scale_row,
+      .softcap = softcap_row,
+      .to_bf16 = to_bf16_row,
+      .to_f16 = to_f16_row,
+      .log_sum_exp = log_sum_exp,
+  };
+}
+
+}  // namespace hearth::HEARTH_ISA

@@ -1,0 +1,67 @@
+#include <cstdlib>
+#include <string_view>
+
+#include "base/log.h"
+#include "kernels/api.h"
+#include "kernels/cpu/tables.h"
+#include "kernels/ref/ref.h"
+
+namespace hearth {
+namespace {
+
+struct Choice {
+  const Kernels* kernels;
+  bool (*runs)();
+};
+
+bool always() { return true; }
+
+#ifdef HEARTH_X86
+bool has_avx2() {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+         __builtin_cpu_supports("f16c");
+}
+bool has_avx512() {
+  return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+}
+bool has_avx512_bf16() { return has_avx512() && __builtin_cpu_supports("avx512bf16"); }
+#endif
+
+// The best first; the oracle is never chosen, only named.
+constexpr Choice kChoices[] = {
+#ifdef HEARTH_X86
+    {&kAvx512Bf16Kernels, has_avx512_bf16},
+    {&kAvx512Kernels, has_avx512},
+    {&kAvx2Kernels, has_avx2},
+#endif
+    {&kPlainKernels, always},
+    {&kRefKernels, always},
+};
+
+const Kernels& choose() {
+  if (const char* name = std::getenv("HEARTH_CPU"); name != nullptr && *name != '\0') {
+    if (const Kernels* named = find_kernels(name)) return *named;
+    log(LogLevel::kWarn, "HEARTH_CPU={} is unknown or this processor cannot run it", name);
+  }
+  for (const Choice& choice : kChoices) {
+    if (choice.runs()) return *choice.kernels;
+  }
+  return kPlainKernels;
+}
+
+}  // namespace
+
+const Kernels& default_kernels() {
+  static const Kernels& chosen = choose();
+  return chosen;
+}
+
+const Kernels* find_kernels(std::string_view isa) {
+  for (const Choice& choice : kChoices) {
+    if (choice.kernels->isa == isa) return choice.runs() ? choice.kernels : nullptr;
+  }
+  return nullptr;
+}
+
+}  // namespace hearth
