@@ -3,6 +3,7 @@
 #include "encoding/block_codec.h"
 #include "encoding/encoding.h"
 #include "encoding/half.h"
+#include "encoding/scale_search.h"
 
 namespace hearth {
 namespace {
@@ -15,9 +16,21 @@ void decode_block(const BlockIQ4_NL& block, float* out) {
   }
 }
 
+void encode_block(const float* x, const float* weight, BlockIQ4_NL& block) {
+  const TableLevels levels{std::to_array(kIq4Levels)};
+  block.d = fit_stored_scale({x, weight, 32}, levels, {-127, 0.01f, 12, true});
+  const float inverse = inverse_or_zero(f16_to_f32(block.d));
+  for (int i = 0; i < 16; ++i) {
+    const int low = levels.nearest_index(x[i] * inverse);
+    const int high = levels.nearest_index(x[i + 16] * inverse);
+    block.qs[i] = static_cast<uint8_t>(low | high << 4);
+  }
+}
+
 }  // namespace
 
 const Encoding k_iq4_nl{"IQ4_NL", 20, BlockIQ4_NL::kElems, sizeof(BlockIQ4_NL),
-                         decode_blocks<BlockIQ4_NL, decode_block>, nullptr};
+                        decode_blocks<BlockIQ4_NL, decode_block>,
+                        encode_blocks<BlockIQ4_NL, encode_block>};
 
 }  // namespace hearth

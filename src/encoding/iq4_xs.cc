@@ -4,6 +4,7 @@
 #include "encoding/encoding.h"
 #include "encoding/half.h"
 #include "encoding/iq4_nl.h"
+#include "encoding/scale_search.h"
 
 namespace hearth {
 namespace {
@@ -20,9 +21,28 @@ void decode_block(const BlockIQ4_XS& block, float* out) {
   }
 }
 
+void encode_block(const float* x, const float* weight, BlockIQ4_XS& block) {
+  const TableLevels levels{std::to_array(kIq4Levels)};
+  const GroupFit fit = fit_groups({x, weight, 256}, levels, {8, 32, -32, 31},
+                                  {-127, 0.01f, 12, true});
+  block.d = fit.d;
+  for (int g = 0; g < 8; ++g) {
+    const int scale = fit.scale[g] + 32;
+    block.scales_l[g / 2] |= static_cast<uint8_t>((scale & 15) << (g % 2 * 4));
+    block.scales_h |= static_cast<uint16_t>(scale >> 4 << (2 * g));
+    const float inverse = inverse_or_zero(fit.group_scale(g));
+    for (int i = 0; i < 16; ++i) {
+      const int low = levels.nearest_index(x[32 * g + i] * inverse);
+      const int high = levels.nearest_index(x[32 * g + 16 + i] * inverse);
+      block.qs[16 * g + i] = static_cast<uint8_t>(low | high << 4);
+    }
+  }
+}
+
 }  // namespace
 
 const Encoding k_iq4_xs{"IQ4_XS", 23, BlockIQ4_XS::kElems, sizeof(BlockIQ4_XS),
-                         decode_blocks<BlockIQ4_XS, decode_block>, nullptr};
+                        decode_blocks<BlockIQ4_XS, decode_block>,
+                        encode_blocks<BlockIQ4_XS, encode_block>};
 
 }  // namespace hearth

@@ -1,5 +1,6 @@
 #include "encoding/q2_k.h"
 
+#include "encoding/affine_search.h"
 #include "encoding/block_codec.h"
 #include "encoding/encoding.h"
 #include "encoding/half.h"
@@ -19,9 +20,22 @@ void decode_block(const BlockQ2_K& block, float* out) {
   }
 }
 
+void encode_block(const float* x, const float* weight, BlockQ2_K& block) {
+  const AffineGroups fit = fit_affine_groups({x, weight, 256}, {16, 3, 15});
+  block.d = fit.d;
+  block.dmin = fit.dmin;
+  for (int g = 0; g < 16; ++g) {
+    block.scales[g] = static_cast<uint8_t>(fit.scale[g] | fit.min[g] << 4);
+  }
+  for (int v = 0; v < 256; ++v) {
+    block.qs[v / 128 * 32 + v % 32] |= static_cast<uint8_t>(fit.level[v] << (v % 128 / 32 * 2));
+  }
+}
+
 }  // namespace
 
 const Encoding k_q2_k{"Q2_K", 10, BlockQ2_K::kElems, sizeof(BlockQ2_K),
-                         decode_blocks<BlockQ2_K, decode_block>, nullptr};
+                      decode_blocks<BlockQ2_K, decode_block>,
+                      encode_blocks<BlockQ2_K, encode_block>};
 
 }  // namespace hearth

@@ -1,5 +1,6 @@
 #include "encoding/q4_1.h"
 
+#include "encoding/affine_search.h"
 #include "encoding/block_codec.h"
 #include "encoding/encoding.h"
 #include "encoding/half.h"
@@ -16,9 +17,19 @@ void decode_block(const BlockQ4_1& block, float* out) {
   }
 }
 
+void encode_block(const float* x, const float* weight, BlockQ4_1& block) {
+  const StoredAffine fit = fit_stored_affine({x, weight, 32}, 15);
+  block.d = fit.scale;
+  block.m = fit.min;
+  for (int i = 0; i < 16; ++i) {
+    block.qs[i] = static_cast<uint8_t>(fit.level(x[i], 15) | fit.level(x[i + 16], 15) << 4);
+  }
+}
+
 }  // namespace
 
 const Encoding k_q4_1{"Q4_1", 3, BlockQ4_1::kElems, sizeof(BlockQ4_1),
-                         decode_blocks<BlockQ4_1, decode_block>, nullptr};
+                      decode_blocks<BlockQ4_1, decode_block>,
+                      encode_blocks<BlockQ4_1, encode_block>};
 
 }  // namespace hearth

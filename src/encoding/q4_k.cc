@@ -1,5 +1,6 @@
 #include "encoding/q4_k.h"
 
+#include "encoding/affine_search.h"
 #include "encoding/block_codec.h"
 #include "encoding/encoding.h"
 #include "encoding/half.h"
@@ -21,9 +22,20 @@ void decode_block(const BlockQ4_K& block, float* out) {
   }
 }
 
+void encode_block(const float* x, const float* weight, BlockQ4_K& block) {
+  const AffineGroups fit = fit_affine_groups({x, weight, 256}, {8, 15, 63});
+  block.d = fit.d;
+  block.dmin = fit.dmin;
+  block.scales.set(fit.scale.data(), fit.min.data());
+  for (int v = 0; v < 256; ++v) {
+    block.qs[v / 64 * 32 + v % 32] |= static_cast<uint8_t>(fit.level[v] << (v / 32 % 2 * 4));
+  }
+}
+
 }  // namespace
 
 const Encoding k_q4_k{"Q4_K", 12, BlockQ4_K::kElems, sizeof(BlockQ4_K),
-                         decode_blocks<BlockQ4_K, decode_block>, nullptr};
+                      decode_blocks<BlockQ4_K, decode_block>,
+                      encode_blocks<BlockQ4_K, encode_block>};
 
 }  // namespace hearth

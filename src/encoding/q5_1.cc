@@ -1,5 +1,6 @@
 #include "encoding/q5_1.h"
 
+#include "encoding/affine_search.h"
 #include "encoding/block_codec.h"
 #include "encoding/encoding.h"
 #include "encoding/half.h"
@@ -17,9 +18,21 @@ void decode_block(const BlockQ5_1& block, float* out) {
   }
 }
 
+void encode_block(const float* x, const float* weight, BlockQ5_1& block) {
+  const StoredAffine fit = fit_stored_affine({x, weight, 32}, 31);
+  block.d = fit.scale;
+  block.m = fit.min;
+  for (int i = 0; i < 32; ++i) {
+    const int q = fit.level(x[i], 31);
+    block.qs[i % 16] |= static_cast<uint8_t>((q & 15) << (i / 16 * 4));
+    block.qh[i / 8] |= static_cast<uint8_t>(q >> 4 << (i % 8));
+  }
+}
+
 }  // namespace
 
 const Encoding k_q5_1{"Q5_1", 7, BlockQ5_1::kElems, sizeof(BlockQ5_1),
-                         decode_blocks<BlockQ5_1, decode_block>, nullptr};
+                      decode_blocks<BlockQ5_1, decode_block>,
+                      encode_blocks<BlockQ5_1, encode_block>};
 
 }  // namespace hearth

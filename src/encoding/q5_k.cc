@@ -1,5 +1,6 @@
 #include "encoding/q5_k.h"
 
+#include "encoding/affine_search.h"
 #include "encoding/block_codec.h"
 #include "encoding/encoding.h"
 #include "encoding/half.h"
@@ -22,9 +23,22 @@ void decode_block(const BlockQ5_K& block, float* out) {
   }
 }
 
+void encode_block(const float* x, const float* weight, BlockQ5_K& block) {
+  const AffineGroups fit = fit_affine_groups({x, weight, 256}, {8, 31, 63});
+  block.d = fit.d;
+  block.dmin = fit.dmin;
+  block.scales.set(fit.scale.data(), fit.min.data());
+  for (int v = 0; v < 256; ++v) {
+    const int low = fit.level[v] & 15, high = fit.level[v] >> 4;
+    block.qs[v / 64 * 32 + v % 32] |= static_cast<uint8_t>(low << (v / 32 % 2 * 4));
+    block.qh[v % 32] |= static_cast<uint8_t>(high << (v / 32));
+  }
+}
+
 }  // namespace
 
 const Encoding k_q5_k{"Q5_K", 13, BlockQ5_K::kElems, sizeof(BlockQ5_K),
-                         decode_blocks<BlockQ5_K, decode_block>, nullptr};
+                      decode_blocks<BlockQ5_K, decode_block>,
+                      encode_blocks<BlockQ5_K, encode_block>};
 
 }  // namespace hearth

@@ -3,6 +3,7 @@
 #include "encoding/block_codec.h"
 #include "encoding/encoding.h"
 #include "encoding/half.h"
+#include "encoding/ternary.h"
 
 namespace hearth {
 namespace {
@@ -32,9 +33,31 @@ void decode_block(const BlockTQ1_0& block, float* out) {
   }
 }
 
+// The byte whose digits are t[0..4] + 1: the least whose fraction is not below theirs.
+uint8_t pack_trits(const int* t) {
+  int number = 0;
+  for (int n = 0; n < 5; ++n) number = number * 3 + t[n] + 1;
+  return static_cast<uint8_t>((number * 256 + 242) / 243);
+}
+
+void encode_block(const float* x, const float* weight, BlockTQ1_0& block) {
+  block.d = fit_ternary_scale({x, weight, 256});
+  const TernaryRounding round(block.d);
+  for (int i = 0; i < 52; ++i) {
+    // The digits of byte i are `stride` values apart; the last four bytes have only four.
+    const int stride = i < 32 ? 32 : i < 48 ? 16 : 4;
+    const int first = i < 32 ? i : i < 48 ? 160 + i - 32 : 240 + i - 48;
+    const int digits = i < 48 ? 5 : 4;
+    int t[5] = {0, 0, 0, 0, -1};
+    for (int n = 0; n < digits; ++n) t[n] = round(x[first + n * stride]);
+    (i < 48 ? block.qs[i] : block.qh[i - 48]) = pack_trits(t);
+  }
+}
+
 }  // namespace
 
 const Encoding k_tq1_0{"TQ1_0", 34, BlockTQ1_0::kElems, sizeof(BlockTQ1_0),
-                         decode_blocks<BlockTQ1_0, decode_block>, nullptr};
+                       decode_blocks<BlockTQ1_0, decode_block>,
+                       encode_blocks<BlockTQ1_0, encode_block>};
 
 }  // namespace hearth

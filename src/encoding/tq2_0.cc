@@ -3,6 +3,7 @@
 #include "encoding/block_codec.h"
 #include "encoding/encoding.h"
 #include "encoding/half.h"
+#include "encoding/ternary.h"
 
 namespace hearth {
 namespace {
@@ -15,9 +16,19 @@ void decode_block(const BlockTQ2_0& block, float* out) {
   }
 }
 
+void encode_block(const float* x, const float* weight, BlockTQ2_0& block) {
+  block.d = fit_ternary_scale({x, weight, 256});
+  const TernaryRounding round(block.d);
+  for (int v = 0; v < 256; ++v) {
+    const int q = round(x[v]) + 1;
+    block.qs[v / 128 * 32 + v % 32] |= static_cast<uint8_t>(q << (v % 128 / 32 * 2));
+  }
+}
+
 }  // namespace
 
 const Encoding k_tq2_0{"TQ2_0", 35, BlockTQ2_0::kElems, sizeof(BlockTQ2_0),
-                         decode_blocks<BlockTQ2_0, decode_block>, nullptr};
+                       decode_blocks<BlockTQ2_0, decode_block>,
+                       encode_blocks<BlockTQ2_0, encode_block>};
 
 }  // namespace hearth
