@@ -1,0 +1,219 @@
+#include "engine/kv_cache.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "base/check.h"
+#include "base/math.h"
+
+namespace hearth {
+
+// A pool of equal blocks, taken from the system in slabs.
+struct KvCache::Group {
+  CacheKind kind = CacheKind::kFull;
+  int32_t window = 0;
+  size_t block_bytes = 0;
+  int64_t blocks_max = 0;
+  int64_t blocks_made = 0;
+  std::vector<std::byte*> free;
+  struct Slab { void* base; size_t bytes; };
+  std::vector<Slab> slabs;
+
+  ~Group() {
+    for (Slab& slab : slabs) munmap(slab.base, slab.bytes);
+  }
+
+  // Anonymous pages cost nothing until they are touched; slabs of 64 keep the calls few.
+  bool grow() {
+    int64_t count = std::min<int64_t>(64, blocks_max - blocks_made);
+    if (count <= 0) return false;
+    size_t bytes = static_cast<size_t>(count) * block_bytes;
+    void* base = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (base == MAP_FAILED) return false;
+    slabs.push_back({base, bytes});
+    for (int64_t i = count - 1; i >= 0; --i)
+      free.push_back(static_cast<std::byte*>(base) + static_cast<size_t>(i) * block_bytes);
+    blocks_made += count;
+    return true;
+  }
+
+  std::byte* take() {
+    if (free.empty() && !grow()) return nullptr;
+    std::byte* block = free.back();
+    free.pop_back();
+    return block;
+  }
+};
+
+struct KvCache::Sequence {
+  int64_t length = 0;
+  // Per group: block b holds positions [b * kKvBlock, ...); nullptr where a window has passed.
+  std::vector<std::vector<const std::byte*>> blocks;
+};
+
+namespace {
+
+// The first block that a position >= `length` can still see through a window.
+int64_t first_visible_block(int64_t length, int32_t window) {
+  return std::max<int64_t>(0, length - window + 1) / kKvBlock;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<KvCache>> KvCache::create(const Program& program, KvType type,
+                                                 int64_t tokens_max) {
+  std::unique_ptr<KvCache> cache(new KvCache);
+  cache->type_ = type;
+  cache->value_bytes_ = type == KvType::kF32 ? 4 : 2;
+  cache->specs_ = program.caches;
+  for (const CacheSpec& spec : program.caches) {
+    if (spec.kind != CacheKind::kFull && spec.kind != CacheKind::kWindowed)
+      return fail(Code::kUnsupported, "layer {} needs a kind of cache that is not built yet",
+                  spec.layer);
+    auto same = [&](const std::unique_ptr<Group>& g) {
+      return g->kind == spec.kind && g->window == spec.window;
+    };
+    auto it = std::ranges::find_if(cache->groups_, same);
+    if (it == cache->groups_.end()) {
+      cache->groups_.push_back(std::make_unique<Group>());
+      it = cache->groups_.end() - 1;
+      (*it)->kind = spec.kind;
+      (*it)->window = spec.window;
+      // One block more than the positions need: a window's list may begin inside a block.
+      (*it)->blocks_max = ceil_div<int64_t>(tokens_max, kKvBlock) + 1;
+    }
+    Group& group = **it;
+    cache->group_of_.push_back(static_cast<int32_t>(it - cache->groups_.begin()));
+    cache->layer_offset_.push_back(group.block_bytes);
+    size_t values = static_cast<size_t>(spec.kv_heads) *
+                    static_cast<size_t>(spec.key_dim + spec.value_dim) * kKvBlock;
+    group.block_bytes += round_up<size_t>(values * cache->value_bytes_, 64);
+  }
+  return cache;
+}
+
+KvCache::~KvCache() = default;
+
+SequenceId KvCache::add_sequence() {
+  auto made = std::make_unique<Sequence>();
+  made->blocks.resize(groups_.size());
+  auto slot = std::find(sequences_.begin(), sequences_.end(), nullptr);
+  if (slot == sequences_.end()) slot = sequences_.insert(slot, nullptr);
+  *slot = std::move(made);
+  return static_cast<SequenceId>(slot - sequences_.begin());
+}
+
+void KvCache::remove_sequence(SequenceId sequence) {
+  rewind(sequence, 0);
+  sequences_[static_cast<size_t>(sequence)].reset();
+}
+
+Result<void> KvCache::reserve(SequenceId id, int64_t tokens) {
+  Sequence& sequence = *sequences_[static_cast<size_t>(id)];
+  auto wanted = static_cast<size_t>(ceil_div<int64_t>(tokens, kKvBlock));
+  for (size_t g = 0; g < groups_.size(); ++g) {
+    auto& list = sequence.blocks[g];
+    while (list.size() < wanted) {
+      std::byte* block = groups_[g]->take();
+      if (block == nullptr) {
+        rewind(id, sequence.length);
+        return fail(Code::kTooLarge, "the cache is full: {} more positions do not fit",
+                    tokens - sequence.length);
+      }
+      list.push_back(block);
+    }
+  }
+  return {};
+}
+
+void KvCache::advance(SequenceId id, int64_t tokens) {
+  Sequence& sequence = *sequences_[static_cast<size_t>(id)];
+  sequence.length = tokens;
+  for (size_t g = 0; g < groups_.size(); ++g) {
+    if (groups_[g]->kind != CacheKind::kWindowed) continue;
+    auto& list = sequence.blocks[g];
+    auto end = std::min<int64_t>(first_visible_block(tokens, groups_[g]->window),
+                                 static_cast<int64_t>(list.size()));
+    for (int64_t b = end - 1; b >= 0 && list[static_cast<size_t>(b)] != nullptr; --b) {
+      groups_[g]->free.push_back(const_cast<std::byte*>(list[static_cast<size_t>(b)]));
+      list[static_cast<size_t>(b)] = nullptr;
+    }
+  }
+}
+
+int64_t KvCache::length(SequenceId id) const {
+  return sequences_[static_cast<size_t>(id)]->length;
+}
+
+int64_t KvCache::rewind(SequenceId id, int64_t tokens) {
+  Sequence& sequence = *sequences_[static_cast<size_t>(id)];
+  for (size_t g = 0; g < groups_.size(); ++g) {
+    if (groups_[g]->kind != CacheKind::kWindowed) continue;
+    auto first = static_cast<size_t>(first_visible_block(tokens, groups_[g]->window));
+    const auto& list = sequence.blocks[g];
+    for (size_t b = first; b < list.size() && static_cast<int64_t>(b) * kKvBlock < tokens; ++b)
+      if (list[b] == nullptr) tokens = 0;
+  }
+  auto keep = static_cast<size_t>(ceil_div<int64_t>(tokens, kKvBlock));
+  for (size_t g = 0; g < groups_.size(); ++g) {
+    auto& list = sequence.blocks[g];
+    for (; list.size() > keep; list.pop_back())
+      if (list.back() != nullptr) groups_[g]->free.push_back(const_cast<std::byte*>(list.back()));
+  }
+  sequence.length = std::min(sequence.length, tokens);
+  return sequence.length;
+}
+
+std::span<const std::byte* const> KvCache::blocks(SequenceId id, int32_t index) const {
+  return sequences_[static_cast<size_t>(id)]
+      ->blocks[static_cast<size_t>(group_of_[static_cast<size_t>(index)])];
+}
+
+size_t KvCache::key_offset(int32_t index, int32_t kv_head) const {
+  return layer_offset_[static_cast<size_t>(index)] +
+         static_cast<size_t>(kv_head) * static_cast<size_t>(spec(index).key_dim) * kKvBlock *
+             value_bytes_;
+}
+
+size_t KvCache::value_offset(int32_t index, int32_t kv_head) const {
+  return key_offset(index, spec(index).kv_heads) +
+         static_cast<size_t>(kv_head) * static_cast<size_t>(spec(index).value_dim) * kKvBlock *
+             value_bytes_;
+}
+
+int64_t KvCache::blocks_used() const {
+  int64_t used = 0;
+  for (const auto& group : groups_)
+    used += group->blocks_made - static_cast<int64_t>(group->free.size());
+  return used;
+}
+
+int64_t KvCache::bytes_used() const {
+  int64_t used = 0;
+  for (const auto& group : groups_)
+    used += (group->blocks_made - static_cast<int64_t>(group->free.size())) *
+            static_cast<int64_t>(group->block_bytes);
+  return used;
+}
+
+int64_t KvCache::bytes_per_token() const {
+  int64_t sum = 0;
+  for (const auto& group : groups_) sum += static_cast<int64_t>(group->block_bytes) / kKvBlock;
+  return sum;
+}
+
+void KvCache::check_integrity() const {
+  for (size_t g = 0; g < groups_.size(); ++g) {
+    std::unordered_set<const std::byte*> seen(groups_[g]->free.begin(), groups_[g]->free.end());
+    CHECK(seen.size() == groups_[g]->free.size());
+    for (const auto& sequence : sequences_)
+      if (sequence != nullptr)
+        for (const std::byte* block : sequence->blocks[g])
+          CHECK(block == nullptr || seen.insert(block).second);
+    CHECK(static_cast<int64_t>(seen.size()) == groups_[g]->blocks_made);
+  }
+}
+
+}  // namespace hearth

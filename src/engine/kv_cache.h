@@ -1,0 +1,70 @@
+// KvCache: keys and values of the past in blocks of kKvBlock positions, handed out from a pool.
+// Layers of one kind and window share a group; a block of a group holds its positions for every
+// layer of the group. A sequence has one block list per group. Windowed groups give blocks back
+// as soon as no later position can see them.
+//
+// One thread at a time (the engine's); kernels only read and write through the addresses.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/result.h"
+#include "engine/batch.h"
+#include "kernels/api.h"
+#include "nn/program.h"
+
+namespace hearth {
+
+class KvCache {
+ public:
+  // Room for `tokens_max` positions in all (rounded up to blocks); memory is taken as blocks are
+  // used. kUnsupported for cache kinds that are not built.
+  static Result<std::unique_ptr<KvCache>> create(const Program& program, KvType type,
+                                                 int64_t tokens_max);
+  ~KvCache();
+
+  SequenceId add_sequence();
+  void remove_sequence(SequenceId sequence);
+
+  // Makes room for positions below `tokens`; kTooLarge when the pool is spent (nothing changes).
+  Result<void> reserve(SequenceId sequence, int64_t tokens);
+  // Positions below `tokens` are now filled; frees what windows have passed.
+  void advance(SequenceId sequence, int64_t tokens);
+  int64_t length(SequenceId sequence) const;
+  // Forgets positions from `tokens` on; returns how many remain: `tokens`, or 0 when a window has
+  // already let go of what position `tokens` needs.
+  int64_t rewind(SequenceId sequence, int64_t tokens);
+
+  // The block list that cache `index` of the program uses, and where its keys and values of one
+  // head lie inside each block.
+  std::span<const std::byte* const> blocks(SequenceId sequence, int32_t index) const;
+  size_t key_offset(int32_t index, int32_t kv_head) const;
+  size_t value_offset(int32_t index, int32_t kv_head) const;
+
+  KvType type() const { return type_; }
+  int64_t blocks_used() const;
+  int64_t bytes_used() const;
+  int64_t bytes_per_token() const;
+
+  // Every block is free or in exactly one list; CHECKs.
+  void check_integrity() const;
+
+ private:
+  struct Group;
+  struct Sequence;
+  KvCache() = default;
+  const CacheSpec& spec(int32_t index) const { return specs_[static_cast<size_t>(index)]; }
+
+  KvType type_ = KvType::kF16;
+  size_t value_bytes_ = 2;
+  std::vector<CacheSpec> specs_;
+  std::vector<int32_t> group_of_;     // cache index -> group
+  std::vector<size_t> layer_offset_;  // cache index -> offset of its keys inside a block
+  std::vector<std::unique_ptr<Group>> groups_;
+  std::vector<std::unique_ptr<Sequence>> sequences_;
+};
+
+}  // namespace hearth

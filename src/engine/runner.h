@@ -1,0 +1,103 @@
+// Runner: runs a model's program over a ragged batch and the paged cache, on this machine's
+// processor. It owns the threads and the buffers; between calls it keeps nothing of a batch.
+//
+// Bits: for a precision and an instruction set, the logits of a row depend only on the tokens of
+// its own sequence up to it, not on the batch, the chunk, the threads or what the cache holds of
+// others (kernels/api.h has the order of sums).
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "base/threads.h"
+#include "engine/batch.h"
+#include "engine/kv_cache.h"
+#include "kernels/api.h"
+#include "model/model.h"
+
+namespace hearth {
+
+enum class Precision : uint8_t {
+  kExact,  // float32 throughout
+  kHigh,   // activations in bf16 where the processor multiplies them, else float32
+  kFast,   // the same as high, until there are int8 kernels
+};
+
+Result<Precision> parse_precision(std::string_view name);
+std::string_view name_of(Precision precision);
+KvType default_kv_type(Precision precision);
+
+struct RunnerOptions {
+  Precision precision = Precision::kHigh;
+  int threads = 0;                     // 0: default_threads()
+  const Kernels* kernels = nullptr;    // nullptr: default_kernels()
+};
+
+// Receives logits in chunks of rows: `rows` rows of `vocab` floats, stride apart; the first is
+// row `first` among those of the batch that want logits, in order. Called on the caller's thread.
+using LogitsSink =
+    std::function<void(int64_t first, int64_t rows, const float* logits, int64_t stride)>;
+
+class Runner {
+ public:
+  Runner(std::shared_ptr<const Model> model, const RunnerOptions& options);
+  ~Runner();
+
+  const Model& model() const { return *model_; }
+  const Kernels& kernels() const { return *kernels_; }
+  Precision precision() const { return precision_; }
+  int threads() const { return pool_.size(); }
+  // What the matrix products compute in: "f32" or "bf16".
+  std::string_view compute_name() const;
+
+  // One step. Reserves cache for the rows and advances their sequences. kInvalid for token ids
+  // outside the vocabulary, kTooLarge when the cache is full, kCancelled when `cancel` is set
+  // (checked between layers; the cache then keeps the old lengths).
+  Result<void> forward(const Batch& batch, KvCache& cache, const LogitsSink& sink,
+                       const std::atomic<bool>* cancel = nullptr);
+
+  // Reads every page of the weights once, on all threads, so that the first step finds them in
+  // memory. `done` is told the share read, 0..1, now and then.
+  void prefault(const std::function<void(double)>& done);
+
+ private:
+  struct Step;
+  void run_op(const Op& op, Step& step);
+  void embed(const Op& op, Step& step);
+  void elementwise(const Op& op, Step& step);
+  void norm(const Op& op, Step& step);
+  void matmul(const Op& op, Step& step);
+  void rope(const Op& op, Step& step);
+  void attention(const Op& op, Step& step);
+  void store_kv(const Op& op, Step& step);
+  void head(const Op& op, Step& step);
+  Result<void> prepare(const Batch& batch, KvCache& cache, Step& step);
+  Compute compute_for(const Weight& weight) const;
+  // The input of a product in the form it needs, for `rows` rows of `width` floats.
+  const void* activations(const float* x, int64_t rows, int64_t width, Compute compute,
+                          int32_t value_id);
+
+  const Weight& weight(int32_t index) const { return model_->weights[static_cast<size_t>(index)]; }
+  float* buffer(Value value);
+  template <class F>
+  void parallel_rows(int64_t rows, int64_t work_per_row, F&& f);
+
+  std::shared_ptr<const Model> model_;
+  const Kernels* kernels_;
+  Precision precision_;
+  ThreadPool pool_;
+  std::vector<std::vector<float>> buffers_;
+  int64_t buffer_rows_ = 0;
+  std::vector<std::unique_ptr<std::byte[]>> scratch_;  // per member
+  std::vector<uint16_t> bf16_;
+  int32_t bf16_of_ = -1;  // the value whose copy bf16_ holds
+  std::vector<RopeTable> ropes_;
+  std::vector<float> cos_, sin_;      // of the step's rows: per table, row, pair
+  std::vector<size_t> rope_offsets_;  // per table
+  std::vector<float> gathered_, logits_;
+};
+
+}  // namespace hearth

@@ -1,0 +1,37 @@
+#include "model/chat.h"
+
+namespace hearth {
+
+Result<ChatFormat> ChatFormat::compile(std::string_view source, const Tokenizer& tokenizer) {
+  bool jinja = source.find("{%") != std::string_view::npos;
+  if (!jinja && source.find("{{ .") != std::string_view::npos)
+    return fail(Code::kUnsupported,
+                "this model's template is in Ollama's Go language, which Hearth stores and shows "
+                "but cannot run yet; give it a Jinja template with TEMPLATE in a Modelfile");
+  auto name = [&](TokenId id) { return id >= 0 ? tokenizer.entry(id) : std::string(); };
+  return ChatFormat(TRY(Template::compile(source)), name(tokenizer.bos()), name(tokenizer.eos()));
+}
+
+Result<std::string> ChatFormat::render(const std::vector<ChatMessage>& messages) const {
+  Json::Array list;
+  for (const ChatMessage& message : messages)
+    list.push_back(Json::Object{{"role", message.role}, {"content", message.content}});
+  Json context;
+  context.set("messages", std::move(list));
+  context.set("add_generation_prompt", true);
+  context.set("bos_token", bos_);
+  context.set("eos_token", eos_);
+  return template_->render(context);
+}
+
+Result<std::vector<TokenId>> ChatFormat::tokens(const std::vector<ChatMessage>& messages,
+                                                const Tokenizer& tokenizer) const {
+  std::string text = TRY(render(messages));
+  std::vector<TokenId> ids = tokenizer.encode(text, {.add_special = false, .parse_special = true});
+  if (tokenizer.adds_bos() && tokenizer.bos() >= 0 &&
+      (ids.empty() || ids.front() != tokenizer.bos()))
+    ids.insert(ids.begin(), tokenizer.bos());
+  return ids;
+}
+
+}  // namespace hearth

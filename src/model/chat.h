@@ -1,0 +1,44 @@
+// ChatFormat: how one model wants a conversation written: its template, compiled once, with the
+// names of its special tokens. Immutable; render() may be called from any thread.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json.h"
+#include "base/result.h"
+#include "template/template.h"
+#include "tokenizer/tokenizer.h"
+
+namespace hearth {
+
+struct ChatMessage {
+  std::string role;     // "system", "user", "assistant"
+  std::string content;
+};
+
+class ChatFormat {
+ public:
+  // `source` is Jinja; kUnsupported for Ollama's Go templates, by name.
+  static Result<ChatFormat> compile(std::string_view source, const Tokenizer& tokenizer);
+
+  // The prompt for these messages, ending where the assistant is to speak.
+  Result<std::string> render(const std::vector<ChatMessage>& messages) const;
+
+  // The prompt as tokens. The template writes the special tokens, BOS among them where the model
+  // wants it, so BOS is added only where the text does not begin with it.
+  Result<std::vector<TokenId>> tokens(const std::vector<ChatMessage>& messages,
+                                      const Tokenizer& tokenizer) const;
+
+ private:
+  ChatFormat(Template compiled, std::string bos, std::string eos)
+      : template_(std::make_shared<const Template>(std::move(compiled))),
+        bos_(std::move(bos)),
+        eos_(std::move(eos)) {}
+  std::shared_ptr<const Template> template_;
+  std::string bos_, eos_;
+};
+
+}  // namespace hearth
