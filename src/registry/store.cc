@@ -127,9 +127,10 @@ std::vector<ModelName> manifest_names(const fs::path& folder, std::vector<StoreP
 }
 
 Result<std::vector<StoredModel>> Store::list(std::vector<StoreProblem>* broken) const {
-  std::error_code error;
-  if (fs::exists(folder_, error) && access((folder_ / ".").c_str(), R_OK | X_OK) != 0)
-    return fail_errno("read the store", folder_);
+  // A store that is not there is empty; one that may not be read is an error, not empty.
+  for (const fs::path& folder : {folder_, folder_ / "manifests"})
+    if (access(folder.c_str(), R_OK | X_OK) != 0 && errno != ENOENT)
+      return fail_errno("read the store", folder);
   std::vector<StoredModel> out;
   for (const ModelName& name : manifest_names(folder_, broken)) {
     auto model = read_stored(manifest_path(name), name);
