@@ -64,11 +64,11 @@ cat >"$work/bin/hearth" <<STUB
 store="$work/store"
 case "\$1 \$*" in
   show*) [ -e "\$store/toy" ] ;;
-  *--status*) echo \$(( \$(cat "\$store/part" 2>/dev/null || echo 0) + 1 )) ;;
+  *--status*) echo "next \$(( \$(cat "\$store/part" 2>/dev/null || echo 0) + 1 )) of 3" ;;
   intake*)
     cat >>"\$store/blob"
     while [ "\$1" != --part ]; do shift; done
-    echo "\$2" >"\$store/part" ;;
+    echo "\$2" >"\$store/part"; echo "\$6" >>"\$store/bytes" ;;
   create*) cat "\${@: -1}" >"\$store/toy" ;;
 esac
 STUB
@@ -90,6 +90,7 @@ printf 'toy-part3\n%.0s' 1 2 >"$work/broken"        # part 3 comes at the third 
 said=$(fetch toy)
 check "the second run succeeds" 0 $?
 contains "and begins where the first stopped" "from part 2 on" "$said"
+check "every part with its size" "8 8 8" "$(xargs <"$work/store/bytes")"
 check "every part once, in order" "<part 1><part 2><part 3>" "$(cat "$work/store/blob")"
 check "the model" "FROM sha256:abc123
 PARAMETER temperature 0" "$(cat "$work/store/toy")"

@@ -51,8 +51,22 @@ start_download() { set -m; download "$1" & pid=$!; set +m; }
 stop_download() { [ -z "${pid:-}" ] || kill -- "-$pid" 2>/dev/null || true; }
 
 take_in() {    # take_in I: streams the data of part I into the blob of the store
+  local bytes
+  bytes=$(unzip -l "$work/$1"/*.whl "$pattern" | awk 'END { print $1 }')
   unzip -p "$work/$1"/*.whl "$pattern" |
-    "$hearth" intake --sha256 "$sha256" --size "$size" --part "$1" --of "$parts" -
+    "$hearth" intake --sha256 "$sha256" --size "$size" --part "$1" --of "$parts" \
+      --bytes "$bytes" - >/dev/null
+}
+
+# The part that comes next; parts + 1 when the blob is whole.
+next_part() {
+  local said
+  said=$("$hearth" intake --sha256 "$sha256" --size "$size" --of "$parts" --status) || return 1
+  case "$said" in
+    "next "*) said=${said#next } && echo "${said%% *}" ;;
+    "done "*) echo $((parts + 1)) ;;
+    *) return 1 ;;
+  esac
 }
 
 main() {
@@ -68,8 +82,7 @@ main() {
   flock -n 9 || { say "another download is running; waiting for it"; flock 9; }
   work=$(mktemp -d "$root/build/fetch.XXXXXX")
   trap 'stop_download; rm -rf "$work"' EXIT
-  next=$("$hearth" intake --sha256 "$sha256" --size "$size" --of "$parts" --status) ||
-    die "the store cannot take the model in"
+  next=$(next_part) || die "the store cannot take the model in (see above)"
   [ "$next" -gt "$parts" ] ||
     say "fetching $name: $((size / 1000000)) MB in $parts part(s), from part $next on"
   if [ "$next" -le "$parts" ]; then start_download "$next"; fi

@@ -3,6 +3,7 @@ is wrong and what to do)."""
 import collections
 import json
 import pathlib
+import posixpath
 import re
 
 from . import rules
@@ -47,6 +48,8 @@ def arrows(house):
             if not quoted:
                 continue
             theirs = folder_of("src/" + name)
+            if s.is_test and "tests/" + name in house.by_path:
+                continue
             if "src/" + name not in house.by_path:
                 yield Problem(s.path, line, f'"{name}" is no file under src/: write the path from '
                               "src/, and <> for libraries")
@@ -155,24 +158,26 @@ def banned_calls(house):
                               f"{m[1]}() is not used here: {rules.BANNED[m[1]]}")
 
 
-def listed_in_cmake(house, source):
-    """Whether a CMakeLists.txt in the file's folder or above names it."""
-    for parent in pathlib.PurePosixPath(source.path).parents:
-        lists = house.by_path.get(str(parent / "CMakeLists.txt").removeprefix("./"))
-        relative = str(pathlib.PurePosixPath(source.path).relative_to(parent))
-        if lists and re.search(r"(?<![\w./-])" + re.escape(relative) + r"(?![\w-])", lists.text):
-            return True
-    return False
+def listed_in_cmake(house):
+    """The paths of the sources that the CMakeLists.txt files name."""
+    listed = set()
+    for s in house.sources:
+        if s.name == "CMakeLists.txt":
+            text = re.sub(r"#.*", "", s.text)
+            for name in re.findall(r"[\w./-]+\.(?:cc|cu)\b", text):
+                listed.add(posixpath.normpath(posixpath.join(s.folder, name)))
+    return listed
 
 
 def dead_files(house):
     """Every file is built, included, imported or called by another."""
+    listed = listed_in_cmake(house)
     included = {name for s in house.sources if s.is_cpp for _, name, _ in s.includes}
     base_names = {pathlib.PurePosixPath(name).name for name in included}
     texts = [(s.path, s.text) for s in house.sources if s.is_text and len(s.raw) < 1 << 18]
     for s in house.code():
         if s.suffix in (".cc", ".cu"):
-            if not listed_in_cmake(house, s) and s.name not in base_names:
+            if s.path not in listed and s.name not in base_names:
                 yield Problem(s.path, 1, "no CMakeLists.txt lists it: add it or delete it")
         elif s.is_cpp:
             if s.path.removeprefix("src/") not in included and s.name not in base_names:

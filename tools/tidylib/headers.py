@@ -1,6 +1,7 @@
 """Headers that compile alone: each is given to the compiler by itself. Costly (about a second a
 header), so that a header is compiled again only when it, or one of ours that it includes, or the
-compiler, has changed; the digests of those that passed are kept in build/."""
+compiler, has changed; the digests of those that passed are kept in build/. Files named x-inl.h are
+bodies that a .cc file includes once per instruction set, and no headers in this sense."""
 import concurrent.futures
 import hashlib
 import json
@@ -47,7 +48,7 @@ def compile_alone(house):
         passed = set()
     todo, kept = [], set()
     for s in house.cpp():
-        if s.suffix != ".h":
+        if s.suffix != ".h" or s.name.endswith("-inl.h"):
             continue
         seen = {}
         digest_of(house, s.path, seen)
