@@ -49,7 +49,8 @@ def main():
             print(f"{model}: not in the tests' store")
             continue
         measured += 1
-        print(f"{model}: {ours:.4f}, transformers {theirs:.4f} ({100 * (ours / theirs - 1):+.4f} %)")
+        difference = 100 * (ours / theirs - 1)
+        print(f"{model}: {ours:.4f}, transformers {theirs:.4f} ({difference:+.4f} %)")
         if abs(ours / theirs - 1) > TOLERANCE:
             problems.append(model)
     if not measured:
