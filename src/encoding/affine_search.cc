@@ -2,135 +2,173 @@
 
 #include <algorithm>
 #include <cmath>
+#include <tuple>
 
 namespace hearth {
-
-double AffineSums::error(double scale, double min) const {
-  return wxx + scale * (scale * wqq - 2 * wxq + 2 * min * wq) + min * (min * w - 2 * wx);
-}
-
-AffineSums affine_sums(Values v, float q_max, Affine affine) {
-  const IntegerLevels levels{0, q_max};
-  const float inverse = inverse_or_zero(affine.scale);
-  AffineSums sums;
-  for (int i = 0; i < v.count; ++i) {
-    const double x = v.x[i], w = v.weight[i];
-    const double q = levels.nearest((v.x[i] - affine.min) * inverse);
-    const double wx = w * x, wq = w * q;
-    sums.w += w;
-    sums.wx += wx;
-    sums.wxx += wx * x;
-    sums.wq += wq;
-    sums.wqq += wq * q;
-    sums.wxq += wx * q;
-  }
-  return sums;
-}
-
 namespace {
 
-// The best scale and minimum for fixed levels.
-Affine solve(const AffineSums& sums, bool min_may_rise) {
-  const double det = sums.w * sums.wqq - sums.wq * sums.wq;
-  double scale = 0, min = 0;
-  if (det > 1e-9 * sums.w * sums.wqq) {
-    scale = (sums.w * sums.wxq - sums.wx * sums.wq) / det;
-    min = (sums.wqq * sums.wx - sums.wq * sums.wxq) / det;
-  } else {  // all on one level
-    min = sums.w > 0 ? sums.wx / sums.w : 0;
+struct Affine {
+  float scale = 0;
+  float min = 0;
+};
+
+// Sums over the values alone.
+struct Energy {
+  double w = 0, wx = 0, wxx = 0;
+};
+
+Energy energy(const Values& v) {
+  Energy out;
+  for (int i = 0; i < v.count; ++i) {
+    out.w += v.weight[i];
+    out.wx += v.weighted[i];
+    out.wxx += v.weighted[i] * v.x[i];
   }
-  if (min > 0 && !min_may_rise) {
+  return out;
+}
+
+// Sums over values and levels: with Energy all that the error depends on.
+struct LevelSums {
+  double wq = 0, wqq = 0, wxq = 0;
+
+  double error(const Energy& e, double scale, double min) const {
+    return e.wxx + scale * (scale * wqq - 2 * wxq + 2 * min * wq) + min * (min * e.w - 2 * e.wx);
+  }
+};
+
+// Of the levels nearest to (x - min) / scale; scale 0 puts all on level 0.
+LevelSums level_sums(const Values& v, int q_max, Affine affine) {
+  const IntegerLevels levels{0, static_cast<float>(q_max)};
+  const float inverse = inverse_or_zero(affine.scale);
+  Double4 wq{}, wqq{}, wxq{}, w, wx;
+  for (int i = 0; i < v.count; i += 4) {
+    const Float4 level = levels.nearest((load4(v.x + i) - affine.min) * inverse);
+    const auto q = __builtin_convertvector(level, Double4);
+    load4(v.weight + i, w);
+    load4(v.weighted + i, wx);
+    const Double4 weighted_level = w * q;
+    wq += weighted_level;
+    wqq += weighted_level * q;
+    wxq += wx * q;
+  }
+  return {sum4(wq), sum4(wqq), sum4(wxq)};
+}
+
+// A pair of unknowns and their normal equations.
+struct Pair {
+  double aa, ab, bb, ax, bx;
+
+  bool solvable() const { return aa * bb - ab * ab > 1e-9 * aa * bb; }
+  double a() const { return (bb * ax - ab * bx) / (aa * bb - ab * ab); }
+  double b() const { return (aa * bx - ab * ax) / (aa * bb - ab * ab); }
+};
+
+float to_float(double value) { return static_cast<float>(std::clamp(value, -3e38, 3e38)); }
+
+// The best scale (>= 0) and minimum for fixed levels.
+Affine solve(const Energy& e, const LevelSums& sums, bool min_may_rise) {
+  const Pair pair{sums.wqq, sums.wq, e.w, sums.wxq, e.wx};
+  double scale = 0, min = e.wx / e.w;  // right if all are on level 0
+  if (pair.solvable()) std::tie(scale, min) = std::pair(pair.a(), pair.b());
+  if ((min > 0 && !min_may_rise) || (!pair.solvable() && sums.wqq > 0)) {
     min = 0;
     scale = sums.wqq > 0 ? sums.wxq / sums.wqq : 0;
   }
-  return {static_cast<float>(std::clamp(scale, 0.0, 3e38)),
-          static_cast<float>(std::clamp(min, -3e38, 3e38))};
+  return {to_float(std::max(scale, 0.0)), to_float(min)};
 }
 
-struct Range {
-  float lo, hi;
-};
+// A search for scale and minimum with one start after the other: the best so far.
+class AffineSearch {
+ public:
+  AffineSearch(const Values& v, int q_max, bool min_may_rise)
+      : v_(v), energy_(energy(v)), q_max_(q_max), min_may_rise_(min_may_rise) {}
 
-Range range_of(Values v) {
-  Range range{v.x[0], v.x[0]};
-  for (int i = 1; i < v.count; ++i) {
-    range.lo = std::min(range.lo, v.x[i]);
-    range.hi = std::max(range.hi, v.x[i]);
+  // Takes the levels that `start` gives, and for them the best scale and minimum.
+  bool offer(Affine start) {
+    const LevelSums sums = level_sums(v_, q_max_, start);
+    const Affine solved = solve(energy_, sums, min_may_rise_);
+    const double error = sums.error(energy_, solved.scale, solved.min);
+    if (error >= least_ - kNoise * energy_.wxx) return false;
+    least_ = error;
+    best_ = solved;
+    return true;
   }
-  return range;
-}
 
-// Calls f for the range itself and for a fan of narrower and wider steps from its lower end, and
-// for what least squares makes of each.
-template <class F>
-void for_each_affine_start(Values v, int q_max, bool min_may_rise, F&& f) {
-  Range range = range_of(v);
-  if (!min_may_rise) range.lo = std::min(range.lo, 0.0f);
-  const double width = double{range.hi} - range.lo;
-  // From level `q_max` - 1 or a little less at the upper end to a little more than `q_max`.
-  constexpr int kTries = 16;
-  f(Affine{static_cast<float>(width / q_max), range.lo});
-  if (width == 0) return;
-  for (int k = 0; k <= kTries; ++k) {
-    const double levels = q_max + (k - 12) * 0.1 * (q_max < 8 ? 0.75 : 1.0);
-    const Affine start{static_cast<float>(width / levels), range.lo};
-    f(solve(affine_sums(v, static_cast<float>(q_max), start), min_may_rise));
-    // The same step with the range cut at both ends.
-    const Affine centred{start.scale,
-                         static_cast<float>(range.lo + (width - q_max * (width / levels)) / 2)};
-    if (min_may_rise || centred.min <= 0) {
-      f(solve(affine_sums(v, static_cast<float>(q_max), centred), min_may_rise));
+  // Goes back and forth until nothing changes.
+  void refine() {
+    for (int round = 0; round < 3 && offer(best_); ++round) {
     }
   }
+
+  Affine best() const { return best_; }
+
+ private:
+  const Values& v_;
+  const Energy energy_;
+  const int q_max_;
+  const bool min_may_rise_;
+  double least_ = HUGE_VAL;
+  Affine best_;
+};
+
+// All values between level 0 and q_max.
+Affine plain_affine(const Values& v, int q_max, bool min_may_rise) {
+  const auto [lo, hi] = std::minmax_element(v.x, v.x + v.count);
+  const float min = min_may_rise ? *lo : std::min(*lo, 0.0f);
+  return {to_float((double{*hi} - min) / q_max), min};
+}
+
+// The best scale (>= 0) and minimum, not yet rounded; min <= 0 where `min_may_rise` is false.
+Affine fit_affine(const Values& v, int q_max, bool min_may_rise) {
+  const Affine plain = plain_affine(v, q_max, min_may_rise);
+  AffineSearch search(v, q_max, min_may_rise);
+  search.offer(plain);
+  if (plain.scale == 0) return search.best();
+  // A fan of smaller and greater steps, from the lower end and about the middle.
+  constexpr int kTries = 9;
+  for (int k = -kTries; k <= kTries; ++k) {
+    const double levels = q_max + 0.12 * k * (q_max < 8 ? 0.8 : 1.0);
+    const double scale = plain.scale * (q_max / levels);
+    search.offer({to_float(scale), plain.min});
+    const double middle = plain.min + q_max * (double{plain.scale} - scale) / 2;
+    if (min_may_rise || middle <= 0) search.offer({to_float(scale), to_float(middle)});
+  }
+  search.refine();
+  return search.best();
 }
 
 }  // namespace
 
-Affine fit_affine(Values v, int q_max, bool min_may_rise) {
-  Affine best{0, 0};
-  double least = HUGE_VAL;
-  const auto offer = [&](Affine affine) {
-    const AffineSums sums = affine_sums(v, static_cast<float>(q_max), affine);
-    const double error = sums.error(affine.scale, affine.min);
-    const bool better = error < least - kNoise * sums.wxx;
-    if (better) {
-      least = error;
-      best = affine;
-    }
-    return std::pair(sums, better);
-  };
-  for_each_affine_start(v, q_max, min_may_rise, offer);
-  for (int round = 0; round < 3; ++round) {
-    const AffineSums sums = affine_sums(v, static_cast<float>(q_max), best);
-    if (!offer(solve(sums, min_may_rise)).second) break;
-  }
-  return best;
-}
-
 int StoredAffine::level(float x, int q_max) const {
   const IntegerLevels levels{0, static_cast<float>(q_max)};
-  return static_cast<int>(
-      levels.nearest((x - f16_to_f32(min)) * inverse_or_zero(f16_to_f32(scale))));
+  const float inverse = inverse_or_zero(f16_to_f32(scale));
+  return static_cast<int>(levels.nearest((x - f16_to_f32(min)) * inverse));
 }
 
-StoredAffine fit_stored_affine(Values v, int q_max) {
+StoredAffine fit_stored_affine(const Values& v, int q_max) {
+  const Energy e = energy(v);
   StoredAffine best;
   double least = HUGE_VAL;
-  const auto offer = [&](uint16_t scale, uint16_t min) {
-    const Affine affine{f16_to_f32(scale), f16_to_f32(min)};
-    const AffineSums sums = affine_sums(v, static_cast<float>(q_max), affine);
-    const double error = sums.error(affine.scale, affine.min);
-    if (error >= least - kNoise * sums.wxx) return;
-    least = error;
-    best = {scale, min};
+  const auto offer = [&](StoredAffine stored) {
+    const Affine affine{f16_to_f32(stored.scale), f16_to_f32(stored.min)};
+    const LevelSums sums = level_sums(v, q_max, affine);
+    const double error = sums.error(e, affine.scale, affine.min);
+    if (error < least - kNoise * e.wxx) {
+      least = error;
+      best = stored;
+    }
+    const Affine solved = solve(e, sums, true);
+    return StoredAffine{stored_f16(solved.scale), stored_f16(solved.min)};
   };
-  for_each_affine_start(v, q_max, true, [&](Affine start) {
-    offer(stored_f16(start.scale), stored_f16(start.min));
-  });
+  const Affine plain = plain_affine(v, q_max, true);
+  offer({stored_f16(plain.scale), stored_f16(plain.min)});
+  const Affine free = fit_affine(v, q_max, true);
+  StoredAffine next{stored_f16(free.scale), stored_f16(free.min)};
+  for (int round = 0; round < 3; ++round) next = offer(next);
   const StoredAffine middle = best;
   for (const int scale_steps : {-1, 0, 1}) {
     for (const int min_steps : {-1, 0, 1}) {
-      offer(neighbour_f16(middle.scale, scale_steps), neighbour_f16(middle.min, min_steps));
+      offer({neighbour_f16(middle.scale, scale_steps), neighbour_f16(middle.min, min_steps)});
     }
   }
   return best;
@@ -138,128 +176,137 @@ StoredAffine fit_stored_affine(Values v, int q_max) {
 
 namespace {
 
-// What the groups are to be scaled with, before d and dmin are known.
-struct Wanted {
-  std::array<float, 16> scale{};
-  std::array<float, 16> min{};  // as it is subtracted: >= 0
-  float top_scale = 0;
-  float top_min = 0;
-};
-
-Wanted want(Values v, const AffineShape& shape) {
-  Wanted wanted;
-  const int size = v.count / shape.groups;
-  for (int g = 0; g < shape.groups; ++g) {
-    const Affine affine = fit_affine(v.part(g * size, size), shape.q_max, false);
-    wanted.scale[g] = affine.scale;
-    wanted.min[g] = -affine.min;
-    wanted.top_scale = std::max(wanted.top_scale, wanted.scale[g]);
-    wanted.top_min = std::max(wanted.top_min, wanted.min[g]);
-  }
-  return wanted;
-}
-
-// The normal equations of (d, dmin) with everything else fixed.
-struct JointSums {
-  double dd = 0, dm = 0, mm = 0, dx = 0, mx = 0;
-
-  void add(const AffineSums& sums, double scale, double min) {
-    dd += scale * scale * sums.wqq;
-    dm -= scale * min * sums.wq;
-    mm += min * min * sums.w;
-    dx += scale * sums.wxq;
-    mx -= min * sums.wx;
-  }
-};
-
+// One choice of d, dmin and all whole numbers for a block in groups.
 struct Choice {
   AffineGroups groups;
   double error = HUGE_VAL;
+  uint16_t next_d = 0, next_dmin = 0;  // the best for these numbers and levels
 };
 
-// The best whole numbers for every group under d and dmin, near the wanted ones.
-Choice choose(Values v, const AffineShape& shape, const Wanted& wanted, uint16_t d_half,
-              uint16_t dmin_half, JointSums& joint) {
-  Choice choice{.groups = {.d = d_half, .dmin = dmin_half}, .error = 0};
-  const float d = f16_to_f32(d_half), dmin = f16_to_f32(dmin_half);
-  const IntegerLevels numbers{0, static_cast<float>(shape.scale_max)};
-  const int size = v.count / shape.groups;
-  for (int g = 0; g < shape.groups; ++g) {
-    const Values group = v.part(g * size, size);
-    const int scale = static_cast<int>(numbers.nearest(wanted.scale[g] * inverse_or_zero(d)));
-    const int min = static_cast<int>(numbers.nearest(wanted.min[g] * inverse_or_zero(dmin)));
+class GroupSearch {
+ public:
+  GroupSearch(const Values& v, const AffineShape& shape)
+      : v_(v), shape_(shape), size_(v.count / shape.groups) {
+    for (int g = 0; g < shape.groups; ++g) {
+      energy_[g] = energy(group(g));
+      const Affine affine = fit_affine(group(g), shape.q_max, false);
+      scale_[g] = affine.scale;
+      min_[g] = -affine.min;
+    }
+  }
+
+  AffineGroups run() {
+    const double top_scale = *std::max_element(scale_.begin(), scale_.end());
+    const double top_min = *std::max_element(min_.begin(), min_.end());
+    // The greatest scale and minimum may take any of the last few numbers.
+    constexpr int kEnds = 4;
+    for (int n = 0; n < kEnds; ++n) {
+      offer(stored_f16_not_zero(top_scale / (shape_.number_max - n)),
+            stored_f16_not_zero(top_min / (shape_.number_max - n)));
+    }
+    for (int round = 0; round < 4; ++round) {
+      follow(best_.groups);
+      if (!offer(best_.next_d, best_.next_dmin)) break;
+    }
+    set_levels();
+    return best_.groups;
+  }
+
+ private:
+  Values group(int g) const { return v_.part(g * size_, size_); }
+
+  // The numbers chosen become the ones wanted, so that the next choice can move on from them.
+  void follow(const AffineGroups& groups) {
+    for (int g = 0; g < shape_.groups; ++g) {
+      scale_[g] = f16_to_f32(groups.d) * groups.scale[g];
+      min_[g] = f16_to_f32(groups.dmin) * groups.min[g];
+    }
+  }
+
+  bool offer(uint16_t d, uint16_t dmin) {
+    Choice choice{.groups = {.d = d, .dmin = dmin}, .error = 0};
+    Pair joint{};
+    for (int g = 0; g < shape_.groups; ++g) {
+      const LevelSums sums = choose(g, choice);
+      const double scale = choice.groups.scale[g], min = choice.groups.min[g];
+      joint.aa += scale * scale * sums.wqq;
+      joint.ab -= scale * min * sums.wq;
+      joint.bb += min * min * energy_[g].w;
+      joint.ax += scale * sums.wxq;
+      joint.bx -= min * energy_[g].wx;
+    }
+    choice.next_d = d;
+    choice.next_dmin = dmin;
+    if (joint.solvable()) {
+      choice.next_d = stored_f16(std::max(joint.a(), 0.0));
+      choice.next_dmin = stored_f16(std::max(joint.b(), 0.0));
+    } else if (joint.bb == 0 && joint.aa > 0) {
+      choice.next_d = stored_f16(std::max(joint.ax / joint.aa, 0.0));
+    } else if (joint.aa == 0 && joint.bb > 0) {
+      choice.next_dmin = stored_f16(std::max(joint.bx / joint.bb, 0.0));
+    }
+    if (choice.error >= best_.error) return false;
+    best_ = choice;
+    return true;
+  }
+
+  // The best numbers for group g under the d and dmin of `choice`, near the wanted ones.
+  LevelSums choose(int g, Choice& choice) const {
+    const float d = f16_to_f32(choice.groups.d), dmin = f16_to_f32(choice.groups.dmin);
+    const IntegerLevels numbers{0, static_cast<float>(shape_.number_max)};
+    const Energy& e = energy_[g];
+    const int near_scale = static_cast<int>(numbers.nearest(scale_[g] * inverse_or_zero(d)));
+    const int near_min = static_cast<int>(numbers.nearest(min_[g] * inverse_or_zero(dmin)));
     double least = HUGE_VAL;
-    AffineSums least_sums;
-    for (int s = std::max(scale - 1, 0); s <= std::min(scale + 1, shape.scale_max); ++s) {
-      for (int m = std::max(min - 1, 0); m <= std::min(min + 1, shape.scale_max); ++m) {
-        const Affine affine{d * static_cast<float>(s), -(dmin * static_cast<float>(m))};
-        const AffineSums sums = affine_sums(group, static_cast<float>(shape.q_max), affine);
-        const double error = sums.error(affine.scale, affine.min);
-        if (error >= least) continue;
-        least = error;
-        least_sums = sums;
-        choice.groups.scale[g] = static_cast<uint8_t>(s);
-        choice.groups.min[g] = static_cast<uint8_t>(m);
+    LevelSums least_sums;
+    const int lo = std::max(near_scale - 1, 0), hi = std::min(near_scale + 1, shape_.number_max);
+    for (int scale = lo; scale <= hi; ++scale) {
+      // For every scale the minimum is followed to where it settles.
+      int min = near_min;
+      for (int round = 0; round < 3; ++round) {
+        const Affine affine{d * static_cast<float>(scale), -(dmin * static_cast<float>(min))};
+        const LevelSums sums = level_sums(group(g), shape_.q_max, affine);
+        const double error = sums.error(e, affine.scale, affine.min);
+        if (error < least) {
+          least = error;
+          least_sums = sums;
+          choice.groups.scale[g] = static_cast<uint8_t>(scale);
+          choice.groups.min[g] = static_cast<uint8_t>(min);
+        }
+        const double best_min = (affine.scale * sums.wq - e.wx) / e.w;
+        const int next =
+            static_cast<int>(numbers.nearest(to_float(best_min) * inverse_or_zero(dmin)));
+        if (next == min) break;
+        min = next;
       }
     }
     choice.error += least;
-    joint.add(least_sums, choice.groups.scale[g], choice.groups.min[g]);
+    return least_sums;
   }
-  return choice;
-}
 
-// d and dmin of least error for the numbers chosen; what cannot be solved stays.
-std::pair<uint16_t, uint16_t> solve(const JointSums& joint, uint16_t d, uint16_t dmin) {
-  const double det = joint.dd * joint.mm - joint.dm * joint.dm;
-  if (det > 1e-9 * joint.dd * joint.mm) {
-    d = stored_f16((joint.mm * joint.dx - joint.dm * joint.mx) / det);
-    dmin = stored_f16((joint.dd * joint.mx - joint.dm * joint.dx) / det);
-  } else if (joint.mm == 0 && joint.dd > 0) {
-    d = stored_f16(joint.dx / joint.dd);
-  } else if (joint.dd == 0 && joint.mm > 0) {
-    dmin = stored_f16(joint.mx / joint.mm);
+  void set_levels() {
+    AffineGroups& out = best_.groups;
+    const IntegerLevels levels{0, static_cast<float>(shape_.q_max)};
+    for (int i = 0; i < v_.count; ++i) {
+      const float scale = f16_to_f32(out.d) * static_cast<float>(out.scale[i / size_]);
+      const float min = f16_to_f32(out.dmin) * static_cast<float>(out.min[i / size_]);
+      const float level = levels.nearest((v_.x[i] + min) * inverse_or_zero(scale));
+      out.level[i] = static_cast<uint8_t>(level);
+    }
   }
-  // Neither is ever negative: the whole numbers could not make up for it.
-  return {static_cast<uint16_t>(d >> 15 ? 0 : d), static_cast<uint16_t>(dmin >> 15 ? 0 : dmin)};
-}
 
-uint16_t stored_not_zero(double value) {
-  const uint16_t half = stored_f16(value);
-  return half == 0 && value > 0 ? 1 : half;
-}
-
-void set_levels(Values v, const AffineShape& shape, AffineGroups& groups) {
-  const IntegerLevels levels{0, static_cast<float>(shape.q_max)};
-  const int size = v.count / shape.groups;
-  for (int i = 0; i < v.count; ++i) {
-    const float scale = f16_to_f32(groups.d) * static_cast<float>(groups.scale[i / size]);
-    const float min = f16_to_f32(groups.dmin) * static_cast<float>(groups.min[i / size]);
-    groups.level[i] = static_cast<uint8_t>(levels.nearest((v.x[i] + min) * inverse_or_zero(scale)));
-  }
-}
+  const Values& v_;
+  const AffineShape shape_;
+  const int size_;
+  std::array<Energy, 16> energy_{};
+  std::array<float, 16> scale_{}, min_{};  // wanted
+  Choice best_;
+};
 
 }  // namespace
 
-AffineGroups fit_affine_groups(Values v, const AffineShape& shape) {
-  const Wanted wanted = want(v, shape);
-  Choice best;
-  // The greatest scale and minimum may take any of the last few numbers.
-  constexpr int kStarts = 3;
-  for (int start = 0; start < kStarts; ++start) {
-    uint16_t d = stored_not_zero(double{wanted.top_scale} / (shape.scale_max - start));
-    uint16_t dmin = stored_not_zero(double{wanted.top_min} / (shape.scale_max - start));
-    for (int round = 0; round < 3; ++round) {
-      JointSums joint;
-      const Choice choice = choose(v, shape, wanted, d, dmin, joint);
-      if (choice.error < best.error) best = choice;
-      const auto [next_d, next_dmin] = solve(joint, d, dmin);
-      if (next_d == d && next_dmin == dmin) break;
-      d = next_d;
-      dmin = next_dmin;
-    }
-  }
-  set_levels(v, shape, best.groups);
-  return best.groups;
+AffineGroups fit_affine_groups(const Values& v, const AffineShape& shape) {
+  return GroupSearch(v, shape).run();
 }
 
 }  // namespace hearth

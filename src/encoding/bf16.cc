@@ -14,8 +14,8 @@ constexpr float kBF16Max = bf16_to_f32(0x7f7f);
 void decode_block(const BlockBF16& block, float* out) { *out = bf16_to_f32(block.bits); }
 
 // A weight beyond the range is better off at its end than at infinity.
-void encode_block(const float* x, const float*, BlockBF16& block) {
-  block.bits = f32_to_bf16(std::clamp(*x, -kBF16Max, kBF16Max));
+void encode_block(const Values& v, BlockBF16& block) {
+  block.bits = f32_to_bf16(std::clamp(*v.x, -kBF16Max, kBF16Max));
 }
 
 }  // namespace

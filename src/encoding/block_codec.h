@@ -3,10 +3,10 @@
 // A format writes two functions about one block, and its row gets them over whole rows:
 //
 //   void decode_block(const BlockQ4_0& block, float* out);
-//   void encode_block(const float* x, const float* weight, BlockQ4_0& block);
+//   void encode_block(const Values& v, BlockQ4_0& block);
 //
-// Blocks are copied out of and into the bytes, which may lie at any address. `x` and `weight`
-// of encode_block are always finite, `weight` is never negative, nor all 0.
+// Blocks are copied out of and into the bytes, which may lie at any address; a block to be
+// encoded comes zeroed.
 #pragma once
 
 #include <bit>
@@ -40,30 +40,51 @@ void decode_blocks(const std::byte* bytes, float* out, size_t elems) {
   }
 }
 
-// What an encode weighs errors with: `importance`, or 1 without it. None is quite 0, so that
-// values that calibration never saw still get the level nearest to them.
-inline void set_weights(const float* importance, float* weight, size_t count) {
-  float top = 0;
-  for (size_t j = 0; j < count; ++j) {
-    weight[j] = importance == nullptr ? 1.0f : std::fmax(0.0f, finite(importance[j]));
-    top = std::fmax(top, weight[j]);
-  }
-  for (size_t j = 0; j < count; ++j) {
-    weight[j] = top == 0 ? 1.0f : std::fmax(weight[j], top * 1e-6f);
-  }
-}
+// The values of a block, or of a part of it, as an encode wants them: finite, each with the
+// weight of its squared error, and with the product of both, in double, so that sums are fast.
+struct Values {
+  const float* x;
+  const double* weight;
+  const double* weighted;  // weight * x
+  int count;
 
-template <class Block, void (*kEncodeBlock)(const float*, const float*, Block&)>
+  Values part(int begin, int n) const {
+    return {x + begin, weight + begin, weighted + begin, n};
+  }
+};
+
+// The storage behind the Values of a block.
+template <uint32_t kElems>
+struct ValuesOfBlock {
+  float x[kElems];
+  double weight[kElems];
+  double weighted[kElems];
+
+  // Without importance every weight is 1. None is quite 0, so that values that calibration never
+  // saw still get the level nearest to them.
+  Values load(const float* in, const float* importance) {
+    double top = 0;
+    for (uint32_t j = 0; j < kElems; ++j) {
+      x[j] = finite(in[j]);
+      weight[j] = importance == nullptr ? 1.0 : std::fmax(0.0f, finite(importance[j]));
+      top = std::fmax(top, weight[j]);
+    }
+    for (uint32_t j = 0; j < kElems; ++j) {
+      weight[j] = top == 0 ? 1.0 : std::fmax(weight[j], top * 1e-6);
+      weighted[j] = weight[j] * x[j];
+    }
+    return {x, weight, weighted, kElems};
+  }
+};
+
+template <class Block, void (*kEncodeBlock)(const Values&, Block&)>
 void encode_blocks(const float* in, std::byte* bytes, size_t elems, const float* importance) {
   static_assert(std::is_trivially_copyable_v<Block>);
   DCHECK(elems % Block::kElems == 0);
-  float x[Block::kElems];
-  float weight[Block::kElems];
+  ValuesOfBlock<Block::kElems> values;
   for (size_t i = 0; i < elems; i += Block::kElems, bytes += sizeof(Block)) {
-    for (size_t j = 0; j < Block::kElems; ++j) x[j] = finite(in[i + j]);
-    set_weights(importance == nullptr ? nullptr : importance + i, weight, Block::kElems);
     Block block{};
-    kEncodeBlock(x, weight, block);
+    kEncodeBlock(values.load(in + i, importance == nullptr ? nullptr : importance + i), block);
     std::memcpy(bytes, &block, sizeof(block));
   }
 }

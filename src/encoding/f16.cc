@@ -12,8 +12,8 @@ namespace {
 void decode_block(const BlockF16& block, float* out) { *out = f16_to_f32(block.bits); }
 
 // A weight beyond the range is better off at its end than at infinity.
-void encode_block(const float* x, const float*, BlockF16& block) {
-  block.bits = f32_to_f16(std::clamp(*x, -kF16Max, kF16Max));
+void encode_block(const Values& v, BlockF16& block) {
+  block.bits = f32_to_f16(std::clamp(*v.x, -kF16Max, kF16Max));
 }
 
 }  // namespace

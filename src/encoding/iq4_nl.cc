@@ -16,13 +16,13 @@ void decode_block(const BlockIQ4_NL& block, float* out) {
   }
 }
 
-void encode_block(const float* x, const float* weight, BlockIQ4_NL& block) {
-  const TableLevels levels{std::to_array(kIq4Levels)};
-  block.d = fit_stored_scale({x, weight, 32}, levels, {-127, 0.01f, 12, true});
+void encode_block(const Values& v, BlockIQ4_NL& block) {
+  const TableLevels levels(kIq4Levels);
+  block.d = fit_stored_scale(v, levels, {-127, 0.01f, 12, true});
   const float inverse = inverse_or_zero(f16_to_f32(block.d));
   for (int i = 0; i < 16; ++i) {
-    const int low = levels.nearest_index(x[i] * inverse);
-    const int high = levels.nearest_index(x[i + 16] * inverse);
+    const int low = levels.nearest_index(v.x[i] * inverse);
+    const int high = levels.nearest_index(v.x[i + 16] * inverse);
     block.qs[i] = static_cast<uint8_t>(low | high << 4);
   }
 }

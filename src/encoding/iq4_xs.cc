@@ -21,9 +21,9 @@ void decode_block(const BlockIQ4_XS& block, float* out) {
   }
 }
 
-void encode_block(const float* x, const float* weight, BlockIQ4_XS& block) {
-  const TableLevels levels{std::to_array(kIq4Levels)};
-  const GroupFit fit = fit_groups({x, weight, 256}, levels, {8, 32, -32, 31},
+void encode_block(const Values& v, BlockIQ4_XS& block) {
+  const TableLevels levels(kIq4Levels);
+  const GroupFit fit = fit_groups(v, levels, {8, -32, 31},
                                   {-127, 0.01f, 12, true});
   block.d = fit.d;
   for (int g = 0; g < 8; ++g) {
@@ -32,8 +32,8 @@ void encode_block(const float* x, const float* weight, BlockIQ4_XS& block) {
     block.scales_h |= static_cast<uint16_t>(scale >> 4 << (2 * g));
     const float inverse = inverse_or_zero(fit.group_scale(g));
     for (int i = 0; i < 16; ++i) {
-      const int low = levels.nearest_index(x[32 * g + i] * inverse);
-      const int high = levels.nearest_index(x[32 * g + 16 + i] * inverse);
+      const int low = levels.nearest_index(v.x[32 * g + i] * inverse);
+      const int high = levels.nearest_index(v.x[32 * g + 16 + i] * inverse);
       block.qs[16 * g + i] = static_cast<uint8_t>(low | high << 4);
     }
   }

@@ -32,8 +32,8 @@ int nearest_code(float v) {
   return v < 0 && code != 0 ? code | 8 : code;
 }
 
-void encode_block(const float* x, const float* weight, BlockMXFP4& block) {
-  const float top = std::fabs(greatest({x, weight, 32}));
+void encode_block(const Values& v, BlockMXFP4& block) {
+  const float top = std::fabs(greatest(v));
   if (top == 0) return;
   // The greatest lands between 4 and 8 of 6 at most; also try the powers beside that one.
   const int middle = std::ilogb(top) - 2 + 127;
@@ -42,8 +42,8 @@ void encode_block(const float* x, const float* weight, BlockMXFP4& block) {
     const double d = half_scale(static_cast<uint8_t>(e));
     double error = 0;
     for (int i = 0; i < 32; ++i) {
-      const double off = d * kMxfp4Levels[nearest_code(static_cast<float>(x[i] / d))] - x[i];
-      error += weight[i] * off * off;
+      const double off = d * kMxfp4Levels[nearest_code(static_cast<float>(v.x[i] / d))] - v.x[i];
+      error += v.weight[i] * off * off;
     }
     // Levels up to 12: a scale that would make infinity is no candidate.
     if (error >= least || d * 12 > FLT_MAX) continue;
@@ -52,8 +52,8 @@ void encode_block(const float* x, const float* weight, BlockMXFP4& block) {
   }
   const double d = half_scale(block.e);
   for (int i = 0; i < 16; ++i) {
-    const int low = nearest_code(static_cast<float>(x[i] / d));
-    const int high = nearest_code(static_cast<float>(x[i + 16] / d));
+    const int low = nearest_code(static_cast<float>(v.x[i] / d));
+    const int high = nearest_code(static_cast<float>(v.x[i + 16] / d));
     block.qs[i] = static_cast<uint8_t>(low | high << 4);
   }
 }

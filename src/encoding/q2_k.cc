@@ -20,15 +20,15 @@ void decode_block(const BlockQ2_K& block, float* out) {
   }
 }
 
-void encode_block(const float* x, const float* weight, BlockQ2_K& block) {
-  const AffineGroups fit = fit_affine_groups({x, weight, 256}, {16, 3, 15});
+void encode_block(const Values& v, BlockQ2_K& block) {
+  const AffineGroups fit = fit_affine_groups(v, {16, 3, 15});
   block.d = fit.d;
   block.dmin = fit.dmin;
   for (int g = 0; g < 16; ++g) {
     block.scales[g] = static_cast<uint8_t>(fit.scale[g] | fit.min[g] << 4);
   }
-  for (int v = 0; v < 256; ++v) {
-    block.qs[v / 128 * 32 + v % 32] |= static_cast<uint8_t>(fit.level[v] << (v % 128 / 32 * 2));
+  for (int n = 0; n < 256; ++n) {
+    block.qs[n / 128 * 32 + n % 32] |= static_cast<uint8_t>(fit.level[n] << (n % 128 / 32 * 2));
   }
 }
 

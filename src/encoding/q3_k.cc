@@ -18,9 +18,9 @@ void decode_block(const BlockQ3_K& block, float* out) {
   }
 }
 
-void encode_block(const float* x, const float* weight, BlockQ3_K& block) {
+void encode_block(const Values& v, BlockQ3_K& block) {
   const IntegerLevels levels{-4, 3};
-  const GroupFit fit = fit_groups({x, weight, 256}, levels, {16, 16, -32, 31},
+  const GroupFit fit = fit_groups(v, levels, {16, -32, 31},
                                   {-4, 0.025f, 10, true});
   block.d = fit.d;
   for (int g = 0; g < 16; ++g) {
@@ -28,10 +28,10 @@ void encode_block(const float* x, const float* weight, BlockQ3_K& block) {
     block.scales[g % 8] |= static_cast<uint8_t>((scale & 15) << (g / 8 * 4));
     block.scales[8 + g % 4] |= static_cast<uint8_t>(scale >> 4 << (g / 4 * 2));
     const float inverse = inverse_or_zero(fit.group_scale(g));
-    for (int v = 16 * g; v < 16 * g + 16; ++v) {
-      const int q = static_cast<int>(levels.nearest(x[v] * inverse)) + 4;
-      block.qs[v / 128 * 32 + v % 32] |= static_cast<uint8_t>((q & 3) << (v % 128 / 32 * 2));
-      block.hmask[v % 32] |= static_cast<uint8_t>(q >> 2 << (v / 32));
+    for (int n = 16 * g; n < 16 * g + 16; ++n) {
+      const int q = static_cast<int>(levels.nearest(v.x[n] * inverse)) + 4;
+      block.qs[n / 128 * 32 + n % 32] |= static_cast<uint8_t>((q & 3) << (n % 128 / 32 * 2));
+      block.hmask[n % 32] |= static_cast<uint8_t>(q >> 2 << (n / 32));
     }
   }
 }

@@ -16,13 +16,13 @@ void decode_block(const BlockQ4_0& block, float* out) {
   }
 }
 
-void encode_block(const float* x, const float* weight, BlockQ4_0& block) {
+void encode_block(const Values& v, BlockQ4_0& block) {
   const IntegerLevels levels{-8, 7};
-  block.d = fit_stored_scale({x, weight, 32}, levels, {-8, 0.0125f, 12, true});
+  block.d = fit_stored_scale(v, levels, {-8, 0.0125f, 12, true});
   const float inverse = inverse_or_zero(f16_to_f32(block.d));
   for (int i = 0; i < 16; ++i) {
-    const int low = static_cast<int>(levels.nearest(x[i] * inverse)) + 8;
-    const int high = static_cast<int>(levels.nearest(x[i + 16] * inverse)) + 8;
+    const int low = static_cast<int>(levels.nearest(v.x[i] * inverse)) + 8;
+    const int high = static_cast<int>(levels.nearest(v.x[i + 16] * inverse)) + 8;
     block.qs[i] = static_cast<uint8_t>(low | high << 4);
   }
 }

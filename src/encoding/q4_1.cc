@@ -17,12 +17,12 @@ void decode_block(const BlockQ4_1& block, float* out) {
   }
 }
 
-void encode_block(const float* x, const float* weight, BlockQ4_1& block) {
-  const StoredAffine fit = fit_stored_affine({x, weight, 32}, 15);
+void encode_block(const Values& v, BlockQ4_1& block) {
+  const StoredAffine fit = fit_stored_affine(v, 15);
   block.d = fit.scale;
   block.m = fit.min;
   for (int i = 0; i < 16; ++i) {
-    block.qs[i] = static_cast<uint8_t>(fit.level(x[i], 15) | fit.level(x[i + 16], 15) << 4);
+    block.qs[i] = static_cast<uint8_t>(fit.level(v.x[i], 15) | fit.level(v.x[i + 16], 15) << 4);
   }
 }
 

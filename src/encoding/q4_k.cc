@@ -22,13 +22,13 @@ void decode_block(const BlockQ4_K& block, float* out) {
   }
 }
 
-void encode_block(const float* x, const float* weight, BlockQ4_K& block) {
-  const AffineGroups fit = fit_affine_groups({x, weight, 256}, {8, 15, 63});
+void encode_block(const Values& v, BlockQ4_K& block) {
+  const AffineGroups fit = fit_affine_groups(v, {8, 15, 63});
   block.d = fit.d;
   block.dmin = fit.dmin;
   block.scales.set(fit.scale.data(), fit.min.data());
-  for (int v = 0; v < 256; ++v) {
-    block.qs[v / 64 * 32 + v % 32] |= static_cast<uint8_t>(fit.level[v] << (v / 32 % 2 * 4));
+  for (int n = 0; n < 256; ++n) {
+    block.qs[n / 64 * 32 + n % 32] |= static_cast<uint8_t>(fit.level[n] << (n / 32 % 2 * 4));
   }
 }
 

@@ -17,12 +17,12 @@ void decode_block(const BlockQ5_0& block, float* out) {
   }
 }
 
-void encode_block(const float* x, const float* weight, BlockQ5_0& block) {
+void encode_block(const Values& v, BlockQ5_0& block) {
   const IntegerLevels levels{-16, 15};
-  block.d = fit_stored_scale({x, weight, 32}, levels, {-16, 0.00625f, 12, true});
+  block.d = fit_stored_scale(v, levels, {-16, 0.00625f, 12, true});
   const float inverse = inverse_or_zero(f16_to_f32(block.d));
   for (int i = 0; i < 32; ++i) {
-    const int q = static_cast<int>(levels.nearest(x[i] * inverse)) + 16;
+    const int q = static_cast<int>(levels.nearest(v.x[i] * inverse)) + 16;
     block.qs[i % 16] |= static_cast<uint8_t>((q & 15) << (i / 16 * 4));
     block.qh[i / 8] |= static_cast<uint8_t>(q >> 4 << (i % 8));
   }

@@ -18,12 +18,12 @@ void decode_block(const BlockQ5_1& block, float* out) {
   }
 }
 
-void encode_block(const float* x, const float* weight, BlockQ5_1& block) {
-  const StoredAffine fit = fit_stored_affine({x, weight, 32}, 31);
+void encode_block(const Values& v, BlockQ5_1& block) {
+  const StoredAffine fit = fit_stored_affine(v, 31);
   block.d = fit.scale;
   block.m = fit.min;
   for (int i = 0; i < 32; ++i) {
-    const int q = fit.level(x[i], 31);
+    const int q = fit.level(v.x[i], 31);
     block.qs[i % 16] |= static_cast<uint8_t>((q & 15) << (i / 16 * 4));
     block.qh[i / 8] |= static_cast<uint8_t>(q >> 4 << (i % 8));
   }

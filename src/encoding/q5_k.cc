@@ -23,15 +23,15 @@ void decode_block(const BlockQ5_K& block, float* out) {
   }
 }
 
-void encode_block(const float* x, const float* weight, BlockQ5_K& block) {
-  const AffineGroups fit = fit_affine_groups({x, weight, 256}, {8, 31, 63});
+void encode_block(const Values& v, BlockQ5_K& block) {
+  const AffineGroups fit = fit_affine_groups(v, {8, 31, 63});
   block.d = fit.d;
   block.dmin = fit.dmin;
   block.scales.set(fit.scale.data(), fit.min.data());
-  for (int v = 0; v < 256; ++v) {
-    const int low = fit.level[v] & 15, high = fit.level[v] >> 4;
-    block.qs[v / 64 * 32 + v % 32] |= static_cast<uint8_t>(low << (v / 32 % 2 * 4));
-    block.qh[v % 32] |= static_cast<uint8_t>(high << (v / 32));
+  for (int n = 0; n < 256; ++n) {
+    const int low = fit.level[n] & 15, high = fit.level[n] >> 4;
+    block.qs[n / 64 * 32 + n % 32] |= static_cast<uint8_t>(low << (n / 32 % 2 * 4));
+    block.qh[n % 32] |= static_cast<uint8_t>(high << (n / 32));
   }
 }
 

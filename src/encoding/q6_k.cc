@@ -19,15 +19,15 @@ void decode_block(const BlockQ6_K& block, float* out) {
   }
 }
 
-void encode_block(const float* x, const float* weight, BlockQ6_K& block) {
+void encode_block(const Values& v, BlockQ6_K& block) {
   const IntegerLevels levels{-32, 31};
-  const GroupFit fit = fit_groups({x, weight, 256}, levels, {16, 16, -128, 127},
+  const GroupFit fit = fit_groups(v, levels, {16, -128, 127},
                                   {-32, 0.003125f, 9, true});
   block.d = fit.d;
-  for (int v = 0; v < 256; ++v) {
-    const int h = v / 128, s = v % 128 / 32, i = v % 32;
-    const float inverse = inverse_or_zero(fit.group_scale(v / 16));
-    const int q = static_cast<int>(levels.nearest(x[v] * inverse)) + 32;
+  for (int n = 0; n < 256; ++n) {
+    const int h = n / 128, s = n % 128 / 32, i = n % 32;
+    const float inverse = inverse_or_zero(fit.group_scale(n / 16));
+    const int q = static_cast<int>(levels.nearest(v.x[n] * inverse)) + 32;
     block.ql[64 * h + 32 * (s % 2) + i] |= static_cast<uint8_t>((q & 15) << (s / 2 * 4));
     block.qh[32 * h + i] |= static_cast<uint8_t>(q >> 4 << (2 * s));
   }

@@ -14,11 +14,11 @@ void decode_block(const BlockQ8_0& block, float* out) {
 }
 
 // -128 is not used: kernels may negate.
-void encode_block(const float* x, const float* weight, BlockQ8_0& block) {
+void encode_block(const Values& v, BlockQ8_0& block) {
   const IntegerLevels levels{-127, 127};
-  block.d = fit_stored_scale({x, weight, 32}, levels, {127, 0.0008f, 5, false});
+  block.d = fit_stored_scale(v, levels, {127, 0.0008f, 5, false});
   const float inverse = inverse_or_zero(f16_to_f32(block.d));
-  for (int i = 0; i < 32; ++i) block.qs[i] = static_cast<int8_t>(levels.nearest(x[i] * inverse));
+  for (int i = 0; i < 32; ++i) block.qs[i] = static_cast<int8_t>(levels.nearest(v.x[i] * inverse));
 }
 
 }  // namespace

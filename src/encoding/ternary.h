@@ -13,7 +13,7 @@ namespace hearth {
 
 // The best f16 scale for at most 256 values: exact but for its rounding. The values that become
 // +-1 are always the greatest few, so all choices are tried in one walk down the sorted values.
-inline uint16_t fit_ternary_scale(Values v) {
+inline uint16_t fit_ternary_scale(const Values& v) {
   std::array<int, 256> order;
   std::iota(order.begin(), order.begin() + v.count, 0);
   std::sort(order.begin(), order.begin() + v.count, [&](int a, int b) {

@@ -40,8 +40,8 @@ uint8_t pack_trits(const int* t) {
   return static_cast<uint8_t>((number * 256 + 242) / 243);
 }
 
-void encode_block(const float* x, const float* weight, BlockTQ1_0& block) {
-  block.d = fit_ternary_scale({x, weight, 256});
+void encode_block(const Values& v, BlockTQ1_0& block) {
+  block.d = fit_ternary_scale(v);
   const TernaryRounding round(block.d);
   for (int i = 0; i < 52; ++i) {
     // The digits of byte i are `stride` values apart; the last four bytes have only four.
@@ -49,7 +49,7 @@ void encode_block(const float* x, const float* weight, BlockTQ1_0& block) {
     const int first = i < 32 ? i : i < 48 ? 160 + i - 32 : 240 + i - 48;
     const int digits = i < 48 ? 5 : 4;
     int t[5] = {0, 0, 0, 0, -1};
-    for (int n = 0; n < digits; ++n) t[n] = round(x[first + n * stride]);
+    for (int n = 0; n < digits; ++n) t[n] = round(v.x[first + n * stride]);
     (i < 48 ? block.qs[i] : block.qh[i - 48]) = pack_trits(t);
   }
 }

@@ -16,12 +16,12 @@ void decode_block(const BlockTQ2_0& block, float* out) {
   }
 }
 
-void encode_block(const float* x, const float* weight, BlockTQ2_0& block) {
-  block.d = fit_ternary_scale({x, weight, 256});
+void encode_block(const Values& v, BlockTQ2_0& block) {
+  block.d = fit_ternary_scale(v);
   const TernaryRounding round(block.d);
-  for (int v = 0; v < 256; ++v) {
-    const int q = round(x[v]) + 1;
-    block.qs[v / 128 * 32 + v % 32] |= static_cast<uint8_t>(q << (v % 128 / 32 * 2));
+  for (int n = 0; n < 256; ++n) {
+    const int q = round(v.x[n]) + 1;
+    block.qs[n / 128 * 32 + n % 32] |= static_cast<uint8_t>(q << (n % 128 / 32 * 2));
   }
 }
 
