@@ -1,0 +1,134 @@
+#include "cli/engine.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/file.h"
+#include "cli/progress.h"
+
+namespace hearth {
+
+Result<Precision> precision_of(const Options& options) {
+  return parse_precision(options.text("precision"));
+}
+
+Result<KvType> kv_type_of(const Options& options, Precision precision) {
+  std::string name = options.text("kv", "");
+  if (name.empty()) return default_kv_type(precision);
+  if (name == "f32") return KvType::kF32;
+  if (name == "f16") return KvType::kF16;
+  if (name == "int8" || name == "q8_0")
+    return fail(Code::kUnsupported, "an int8 cache is not built yet; use --kv f16");
+  if (name == "q4_0")
+    return fail(Code::kUnsupported, "a 4-bit cache loses too much to be offered; use f16");
+  return fail(Code::kInvalid, "--kv is f32, f16 or int8, not '{}'", name);
+}
+
+Result<std::optional<ChatFormat>> Engine::chat_format() const {
+  const std::string& text =
+      resolved.template_text.empty() ? model->chat_template : resolved.template_text;
+  if (text.empty()) return std::nullopt;
+  return TRY(ChatFormat::compile(text, *tokenizer));
+}
+
+int64_t Engine::context(const Options& options) const {
+  int64_t context = model->config.context;
+  const Json& own = resolved.params["num_ctx"];
+  if (own.is_int() && own.as_int() > 0) context = std::min(context, own.as_int());
+  return std::min(context, options.integer("ctx", context));
+}
+
+Result<Engine> load_engine(const std::string& name, const Options& options, bool tokenizer) {
+  Engine engine;
+  engine.resolved = TRY(resolve_model(name));
+  if (engine.resolved.has_adapter)
+    return fail(Code::kUnsupported, "{} has an adapter, which Hearth stores but cannot run yet",
+                engine.resolved.display_name);
+  Precision precision = TRY(precision_of(options));
+  engine.kv = TRY(kv_type_of(options, precision));
+  engine.model = TRY(Model::load(engine.resolved.path));
+  if (tokenizer)
+    engine.tokenizer = TRY(load_tokenizer(engine.model->file, engine.resolved.path));
+  engine.runner = std::make_unique<Runner>(
+      engine.model, RunnerOptions{.precision = precision,
+                                  .threads = static_cast<int>(options.integer("threads", 0))});
+  Progress progress("loading " + engine.resolved.display_name, engine.model->weight_bytes());
+  engine.runner->prefault([&](double share) {
+    progress.update(static_cast<uint64_t>(share *
+                                          static_cast<double>(engine.model->weight_bytes())));
+  });
+  return engine;
+}
+
+Result<SamplingParams> sampling_of(const Options& options, const ResolvedModel& resolved) {
+  SamplingParams out;
+  const Json& own = resolved.params;
+  auto number = [&](std::string_view option, std::string_view key, double fallback) {
+    double value = own[key].is_number() ? own[key].as_double() : fallback;
+    return options.number(option, value);
+  };
+  auto integer = [&](std::string_view option, std::string_view key, int64_t fallback) {
+    int64_t value = own[key].is_int() ? own[key].as_int() : fallback;
+    return options.integer(option, value);
+  };
+  out.temperature = number("temperature", "temperature", out.temperature);
+  out.top_k = integer("top-k", "top_k", out.top_k);
+  out.top_p = number("top-p", "top_p", out.top_p);
+  out.min_p = number("min-p", "min_p", out.min_p);
+  out.seed = static_cast<uint64_t>(integer("seed", "seed", 0));
+  out.max_tokens = integer("max-tokens", "num_predict", -1);
+  out.stop = options.list("stop");
+  if (out.stop.empty() && own["stop"].is_array())
+    for (const Json& stop : own["stop"].as_array())
+      if (stop.is_string()) out.stop.push_back(stop.as_string());
+  return out;
+}
+
+Result<std::vector<TokenId>> parse_token_array(const Json& json) {
+  if (!json.is_array()) return fail(Code::kInvalid, "token ids must be a JSON array");
+  std::vector<TokenId> ids;
+  for (const Json& item : json.as_array()) {
+    if (!item.is_int() || item.as_int() < 0 || item.as_int() > INT32_MAX)
+      return fail(Code::kInvalid, "'{}' is no token id", item.dump());
+    ids.push_back(static_cast<TokenId>(item.as_int()));
+  }
+  return ids;
+}
+
+Result<std::vector<TokenId>> read_token_file(const std::string& path) {
+  auto json = Json::parse(TRY(read_file(path, 64u << 20)));
+  if (!json) return std::unexpected(with_context(json.error(), path));
+  auto ids = parse_token_array(*json);
+  if (!ids) return std::unexpected(with_context(ids.error(), path));
+  return std::move(*ids);
+}
+
+namespace {
+
+double rate(int64_t tokens, double seconds) {
+  return seconds > 0 ? static_cast<double>(tokens) / seconds : 0;
+}
+
+}  // namespace
+
+Json to_json(const Timings& t) {
+  int64_t read = t.prompt_tokens - t.cached_tokens;
+  return Json::Object{{"prompt_tokens", t.prompt_tokens},
+                      {"cached_tokens", t.cached_tokens},
+                      {"generated_tokens", t.generated_tokens},
+                      {"prompt_s", t.prompt_s},
+                      {"generate_s", t.generate_s},
+                      {"prompt_tps", rate(read, t.prompt_s)},
+                      {"generate_tps", rate(t.generated_tokens, t.generate_s)}};
+}
+
+std::string statistics(const Timings& t) {
+  int64_t read = t.prompt_tokens - t.cached_tokens;
+  return fmt::format("prompt: {} tokens ({} from the cache) in {:.2f} s, {:.1f} tokens/s\n"
+                     "answer: {} tokens in {:.2f} s, {:.1f} tokens/s\n",
+                     t.prompt_tokens, t.cached_tokens, t.prompt_s, rate(read, t.prompt_s),
+                     t.generated_tokens, t.generate_s, rate(t.generated_tokens, t.generate_s));
+}
+
+}  // namespace hearth
