@@ -66,7 +66,8 @@ void decode_piece(const Encoding&, const std::byte* bytes, typename Dot::T* out,
   for (; i + Format::kElems <= n; i += Format::kElems, p += Format::kBytes) {
     Format::block(p, [&](int g, const auto& chunk) { Dot::put(chunk, out + i + 32 * g); });
   }
-  if (i < n) {
+  if constexpr (Format::kValueBytes > 0) {
+    if (i == n) return;
     alignas(64) uint8_t last[Format::kBytes] = {};
     memcpy(last, p, static_cast<uint64_t>((n - i) * Format::kValueBytes));
     Format::block(last, [&](int g, const auto& chunk) { Dot::put(chunk, out + i + 32 * g); });
@@ -109,14 +110,14 @@ void gemv(const uint8_t* const* w, const typename Dot::T* x, int64_t k, size_t a
       });
     }
   }
-  if (i < k) {
+  if constexpr (Format::kValueBytes > 0) {  // the end of a row, padded
     typename Dot::T x_last[32] = {};
     memcpy(x_last, x + i, static_cast<uint64_t>(k - i) * sizeof(x_last[0]));
-    for (int r = 0; r < kGemvRows; ++r) {
+    for (int r = 0; r < kGemvRows && i < k; ++r) {
       alignas(64) uint8_t last[Format::kBytes] = {};
       memcpy(last, w[r] + at, static_cast<uint64_t>((k - i) * Format::kValueBytes));
-      Format::block(last, [&](int g, const auto& chunk) {
-        acc[r] = Dot::chunk(chunk, x_last + 32 * g, acc[r]);
+      Format::block(last, [&](int, const auto& chunk) {
+        acc[r] = Dot::chunk(chunk, x_last, acc[r]);
       });
     }
   }

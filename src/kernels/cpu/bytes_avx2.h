@@ -1,0 +1,51 @@
+// Thirty-two bytes in one AVX2 register: the byte part of the vector layer for AVX2 and AVX-512.
+#pragma once
+
+#ifdef __AVX2__
+
+#include <immintrin.h>
+
+#include <cstdint>
+
+#ifndef HEARTH_ISA
+#define HEARTH_ISA avx2
+#define HEARTH_ISA_LEVEL 1
+#endif
+
+namespace hearth::HEARTH_ISA {
+
+struct U8x32 {
+  __m256i v;
+};
+
+inline __m128i load_quarter(const void* p) {
+  return _mm_loadu_si128(static_cast<const __m128i*>(p));
+}
+inline U8x32 load_bytes(const uint8_t* p) {
+  return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))};
+}
+inline U8x32 and_bytes(U8x32 a, uint8_t mask) {
+  return {_mm256_and_si256(a.v, _mm256_set1_epi8(static_cast<char>(mask)))};
+}
+inline U8x32 or_bytes(U8x32 a, U8x32 b) { return {_mm256_or_si256(a.v, b.v)}; }
+// Shifts move whole words; what came from the neighbour is masked away.
+template <int N>
+inline U8x32 shr_bytes(U8x32 a) {
+  return and_bytes({_mm256_srli_epi16(a.v, N)}, static_cast<uint8_t>(0xff >> N));
+}
+template <int N>
+inline U8x32 shl_bytes(U8x32 a) {
+  return and_bytes({_mm256_slli_epi16(a.v, N)}, static_cast<uint8_t>(0xff << N));
+}
+inline U8x32 sub_bytes(U8x32 a, uint8_t b) {
+  return {_mm256_sub_epi8(a.v, _mm256_set1_epi8(static_cast<char>(b)))};
+}
+inline U8x32 nibbles16(const uint8_t* p) {
+  const __m128i both = load_quarter(p), mask = _mm_set1_epi8(15);
+  return {_mm256_inserti128_si256(_mm256_castsi128_si256(_mm_and_si128(both, mask)),
+                                  _mm_and_si128(_mm_srli_epi16(both, 4), mask), 1)};
+}
+
+}  // namespace hearth::HEARTH_ISA
+
+#endif
