@@ -37,6 +37,11 @@ struct Command {
   bool hidden = false;
 };
 
+// Declared here, so that the definitions are not private to their files.
+#define COMMAND(name) extern const Command k_##name##_command;
+#include "cli/commands.def"
+#undef COMMAND
+
 // All rows, in the order of commands.def.
 std::span<const Command* const> commands();
 const Command* find_command(std::string_view name);  // by name or alias; nullptr: none

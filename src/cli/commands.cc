@@ -3,11 +3,6 @@
 #include "cli/command.h"
 
 namespace hearth {
-
-#define COMMAND(name) extern const Command k_##name##_command;
-#include "cli/commands.def"
-#undef COMMAND
-
 namespace {
 
 const Command* const kCommands[] = {
