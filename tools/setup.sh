@@ -117,9 +117,9 @@ build() {
     (cd "$root" && cmake --preset "$preset" "$@") >>"$log" 2>&1 ||
       { tail -n 15 "$log" >&2; die "cmake failed; all it said is in $log"; }
   fi
-  cmake --build "$dir" --target "$target" -j "$(build_jobs)" 2>&1 | show_progress 3>>"$log"
-  [ "${PIPESTATUS[0]}" = 0 ] ||
-    { grep -m1 -A12 -E '^FAILED|error:' "$log" >&2 || tail -n 15 "$log" >&2
+  # pipefail is set by whoever sources this
+  cmake --build "$dir" --target "$target" -j "$(build_jobs)" 2>&1 | show_progress 3>>"$log" ||
+    { { grep -m1 -A12 -E '^FAILED|error:' "$log" || tail -n 15 "$log"; } | cut -c 1-400 >&2
       die "the build failed; all it said is in $log"; }
   mv "$stamp.new" "$stamp"
   say "built"

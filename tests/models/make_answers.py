@@ -66,7 +66,7 @@ def answers(path, wiki):
     vocabulary = tokenizer.get_vocab()
     out = {"ends": sorted({vocabulary[t] for t in ENDS if t in vocabulary}), "prompts": rows}
     if wiki:
-        ids = tokenizer(wiki.read_text(), add_special_tokens=False).input_ids
+        ids = tokenizer(wiki.read_text()).input_ids     # BOS first, as llama.cpp's tool has it
         adds_bos = tokenizer("a").input_ids[0] == tokenizer.bos_token_id
         out["perplexity_512x20"] = perplexity(model, ids, tokenizer.bos_token_id if adds_bos
                                               else None)
