@@ -237,7 +237,11 @@ Result<Json> Json::parse(std::string_view text) {
   } catch (const std::exception& e) {
     builder.error = e.what();
   }
-  return fail(Code::kCorrupt, "not JSON: {} (near byte {})", builder.error, builder.error_at);
+  // The library's messages begin with "[json.exception.NAME] " and may quote raw bytes.
+  std::string error = replace_invalid_utf8(builder.error);
+  if (size_t end = error.find("] "); error.starts_with('[') && end != error.npos)
+    error.erase(0, end + 2);
+  return fail(Code::kCorrupt, "not JSON: {} (near byte {})", error, builder.error_at);
 }
 
 }  // namespace hearth

@@ -1,0 +1,78 @@
+#include "base/threads.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <numeric>
+#include <vector>
+
+namespace hearth {
+namespace {
+
+TEST(ThreadPool, EveryMemberRunsOnce) {
+  for (int threads : {1, 2, 3, 7}) {
+    ThreadPool pool(threads);
+    ASSERT_EQ(pool.size(), threads);
+    std::vector<int> calls(static_cast<size_t>(threads), 0);
+    for (int round = 0; round < 500; ++round)
+      pool.run([&](int member) { ++calls[static_cast<size_t>(member)]; });
+    for (int count : calls) EXPECT_EQ(count, 500);
+  }
+}
+
+TEST(ThreadPool, BarrierSeparatesPhases) {
+  constexpr int kThreads = 4, kPhases = 200;
+  ThreadPool pool(kThreads);
+  std::atomic<int> arrived{0};
+  std::atomic<int> wrong{0};
+  pool.run([&](int) {
+    for (int phase = 1; phase <= kPhases; ++phase) {
+      arrived.fetch_add(1);
+      pool.barrier();
+      if (arrived.load() != phase * kThreads) wrong.fetch_add(1);
+      pool.barrier();
+    }
+  });
+  EXPECT_EQ(wrong.load(), 0);
+}
+
+TEST(ThreadPool, WritesAreSeenAfterRun) {
+  ThreadPool pool(3);
+  std::vector<int64_t> values(100'000);
+  pool.run([&](int member) {
+    auto range = ThreadPool::slice(std::ssize(values), member, 3);
+    for (int64_t i = range.begin; i < range.end; ++i) values[static_cast<size_t>(i)] = i;
+  });
+  EXPECT_EQ(std::accumulate(values.begin(), values.end(), int64_t{0}), 99'999ll * 100'000 / 2);
+}
+
+TEST(ThreadPool, ManyPoolsComeAndGo) {
+  int sum = 0;
+  for (int i = 0; i < 100; ++i) {
+    ThreadPool pool(3);
+    if (i % 2 == 0) pool.run([&](int member) { sum += member == 0; });
+  }
+  EXPECT_EQ(sum, 50);
+}
+
+// Slices tile [0, count) in order, in whole units but for the end.
+TEST(ThreadPool, SlicesTile) {
+  for (int64_t count : {0, 1, 5, 32, 33, 1000})
+    for (int members : {1, 2, 3, 8})
+      for (int64_t unit : {1, 4, 32}) {
+        int64_t next = 0;
+        for (int member = 0; member < members; ++member) {
+          auto range = ThreadPool::slice(count, member, members, unit);
+          ASSERT_EQ(range.begin, next);
+          ASSERT_LE(range.begin, range.end);
+          ASSERT_TRUE(range.empty() || range.begin % unit == 0);
+          next = range.end;
+        }
+        ASSERT_EQ(next, count);
+      }
+}
+
+TEST(ThreadPool, DefaultIsAtLeastOne) { EXPECT_GE(default_threads(), 1); }
+
+}  // namespace
+}  // namespace hearth
