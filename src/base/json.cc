@@ -231,6 +231,9 @@ void append_json_string(std::string& out, std::string_view text) {
 }
 
 Result<Json> Json::parse(std::string_view text) {
+  // The library takes a NUL for the end and would not look at what follows.
+  if (size_t nul = text.find('\0'); nul != text.npos)
+    return fail(Code::kCorrupt, "not JSON: a NUL character (near byte {})", nul);
   Builder builder;
   try {
     if (nlohmann::json::sax_parse(text, &builder)) return std::move(builder.result);

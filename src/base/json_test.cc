@@ -60,6 +60,12 @@ TEST(Json, RefusesWhatIsNoJson) {
   }
 }
 
+TEST(Json, ANulIsNoEnd) {
+  for (std::string_view text : {std::string_view("1\0", 2), std::string_view("1\0x", 3),
+                                std::string_view("\"a\0\"", 4)})
+    EXPECT_FALSE(Json::parse(text).has_value());
+}
+
 TEST(Json, DepthIsBounded) {
   auto nested = [](int depth) {
     return std::string(static_cast<size_t>(depth), '[') +
