@@ -1,5 +1,7 @@
 #include "registry/manifest.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "base/json.h"
@@ -26,13 +28,15 @@ Result<Layer> parse_layer(const Json& json, std::string_view what) {
   return Layer{std::move(type), *digest, static_cast<uint64_t>(size), std::move(name)};
 }
 
-Json layer_json(const Layer& layer) {
-  Json out;
-  out.set("mediaType", layer.media_type);
-  out.set("digest", layer.digest.text());
-  out.set("size", layer.size);
-  if (!layer.name.empty()) out.set("name", layer.name);
-  return out;
+void append_layer(std::string& out, const Layer& layer) {
+  out += "{\"mediaType\":";
+  append_json_string(out, layer.media_type);
+  out += fmt::format(",\"digest\":\"{}\",\"size\":{}", layer.digest.text(), layer.size);
+  if (!layer.name.empty()) {
+    out += ",\"name\":";
+    append_json_string(out, layer.name);
+  }
+  out += '}';
 }
 
 Result<Manifest> parse_json(const Json& json) {
@@ -64,15 +68,17 @@ uint64_t Manifest::total_size() const {
   return sum;
 }
 
+// By hand, because the bytes matter: this is what Ollama writes, without a blank.
 std::string Manifest::dump() const {
-  Json out;
-  out.set("schemaVersion", 2);
-  out.set("mediaType", kManifestType);
-  out.set("config", layer_json(config));
-  Json list = Json::Array{};
-  for (const Layer& layer : layers) list.push_back(layer_json(layer));
-  out.set("layers", std::move(list));
-  return out.dump();
+  std::string out = fmt::format("{{\"schemaVersion\":2,\"mediaType\":\"{}\",\"config\":",
+                                kManifestType);
+  append_layer(out, config);
+  out += ",\"layers\":[";
+  for (size_t i = 0; i < layers.size(); ++i) {
+    if (i > 0) out += ',';
+    append_layer(out, layers[i]);
+  }
+  return out + "]}";
 }
 
 Result<Manifest> Manifest::parse(std::string_view text) {

@@ -29,7 +29,7 @@ TEST(ModelName, Grammar) {
     ASSERT_TRUE(name) << row.text << ": " << name.error().message;
     EXPECT_EQ(name->full(), row.full);
     EXPECT_EQ(name->display(), row.display);
-    EXPECT_EQ(ModelName::parse(name->display()), *name);
+    EXPECT_EQ(ModelName::parse(name->display()).value(), *name);
   }
 }
 
@@ -44,8 +44,8 @@ TEST(ModelName, Hostile) {
       long_host + "/n/m", "C:\\x\\y", "COM1/..", ":/a/b"};
   for (const std::string& text : kBad) {
     auto name = ModelName::parse(text);
-    EXPECT_FALSE(name) << "'" << text << "' became " << name->full();
-    if (!name) EXPECT_EQ(name.error().code, Code::kInvalid);
+    ASSERT_FALSE(name) << "'" << text << "' became " << name->full();
+    EXPECT_EQ(name.error().code, Code::kInvalid);
   }
 }
 
