@@ -11,6 +11,7 @@ namespace {
 
 struct Choice {
   const Kernels* kernels;
+  const Peaks* peaks;
   bool (*runs)();
 };
 
@@ -25,18 +26,22 @@ bool has_avx512() {
   return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
          __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
 }
-bool has_avx512_bf16() { return has_avx512() && __builtin_cpu_supports("avx512bf16"); }
+// Every processor with the bfloat16 instructions has VNNI, and its file is compiled with both.
+bool has_avx512_bf16() {
+  return has_avx512() && __builtin_cpu_supports("avx512bf16") &&
+         __builtin_cpu_supports("avx512vnni");
+}
 #endif
 
 // The best first; the oracle is never chosen, only named.
 constexpr Choice kChoices[] = {
 #ifdef HEARTH_X86
-    {&kAvx512Bf16Kernels, has_avx512_bf16},
-    {&kAvx512Kernels, has_avx512},
-    {&kAvx2Kernels, has_avx2},
+    {&kAvx512Bf16Kernels, &kAvx512Bf16Peaks, has_avx512_bf16},
+    {&kAvx512Kernels, &kAvx512Peaks, has_avx512},
+    {&kAvx2Kernels, &kAvx2Peaks, has_avx2},
 #endif
-    {&kPlainKernels, always},
-    {&kRefKernels, always},
+    {&kPlainKernels, &kPlainPeaks, always},
+    {&kRefKernels, &kPlainPeaks, always},
 };
 
 const Kernels& choose() {
@@ -55,6 +60,13 @@ const Kernels& choose() {
 const Kernels& default_kernels() {
   static const Kernels& chosen = choose();
   return chosen;
+}
+
+const Peaks& peaks() {
+  for (const Choice& choice : kChoices) {
+    if (choice.runs()) return *choice.peaks;
+  }
+  return kPlainPeaks;
 }
 
 const Kernels* find_kernels(std::string_view isa) {

@@ -1,0 +1,162 @@
+// Speed of the matrix product per weight format, beside what the machine can do at best.
+//   kernels_bench [threads] [instruction set] [k] [outputs] [formats ...]
+// One row of x is generation (bytes of weights read per second count), many rows are a prompt
+// (multiply-adds per second count). The weights of one row are several copies, beyond the caches.
+// On a busy machine HEARTH_BENCH_CPU_TIME=1 counts the processor time of the slowest member in
+// place of the clock on the wall.
+#include <time.h>
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string_view>
+#include <vector>
+
+#include "base/threads.h"
+#include "encoding/encoding.h"
+#include "kernels/api.h"
+#include "kernels/limits.h"
+
+namespace hearth {
+namespace {
+
+struct Setting {
+  const Kernels* kernels;
+  int64_t k = 1536, outputs = 8960;
+};
+
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+double cpu_now() {
+  timespec t = {};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) * 1e-9;
+}
+
+// Any codes under small scales: every fourth byte pair could be a float16, so all stay below 1.
+std::vector<std::byte> weights(size_t bytes) {
+  std::vector<std::byte> out(bytes);
+  uint32_t state = 1;
+  for (auto& b : out) {
+    state = state * 1664525u + 1013904223u;
+    b = static_cast<std::byte>(state >> 24 & 0x2f);
+  }
+  return out;
+}
+
+class Bench {
+ public:
+  Bench(ThreadPool& pool, const Setting& setting) : pool_(pool), set_(setting) {
+    for (int i = 0; i < pool.size(); ++i) scratch_.emplace_back(kKernelScratchBytes);
+  }
+
+  // Seconds of one product, the best of some.
+  double time(const Encoding& encoding, const std::vector<std::byte>& w, int64_t copies,
+              int64_t rows, Compute compute) {
+    std::vector<float> x(static_cast<size_t>(rows * set_.k), 0.5f);
+    std::vector<uint16_t> x16(x.size());
+    set_.kernels->to_bf16(x.data(), x16.data(), static_cast<int64_t>(x.size()));
+    std::vector<float> y(static_cast<size_t>(rows * set_.outputs));
+    MatmulArgs a = {};
+    a.encoding = &encoding;
+    a.row_bytes = encoding.bytes_of(static_cast<uint64_t>(set_.k));
+    a.k = set_.k;
+    a.x = compute == Compute::kF32 ? static_cast<const void*>(x.data()) : x16.data();
+    a.x_stride = set_.k;
+    a.rows = rows;
+    a.y = y.data();
+    a.y_stride = set_.outputs;
+    a.compute = compute;
+    double best = 1e30;
+    const double start = now();
+    for (int i = 0; i < 5 || now() - start < 0.4; ++i) {
+      const double begin = now();
+      std::vector<double> used(static_cast<size_t>(pool_.size()));
+      for (int64_t copy = 0; copy < copies; ++copy) {
+        a.weights = w.data() + copy * set_.outputs * static_cast<int64_t>(a.row_bytes);
+        pool_.run([&](int member) {
+          MatmulArgs mine = a;
+          const auto part = ThreadPool::slice(set_.outputs, member, pool_.size(), 4);
+          mine.out_begin = part.begin;
+          mine.out_end = part.end;
+          mine.scratch = scratch_[static_cast<size_t>(member)].data();
+          const double cpu_begin = cpu_now();
+          set_.kernels->matmul(mine);
+          used[static_cast<size_t>(member)] += cpu_now() - cpu_begin;
+        });
+      }
+      const double took = cpu_time_ ? *std::max_element(used.begin(), used.end()) : now() - begin;
+      best = std::min(best, took / static_cast<double>(copies));
+    }
+    return best;
+  }
+
+  void format(std::string_view name) {
+    const Encoding& e = *find_encoding(name);
+    const auto bytes = e.bytes_of(static_cast<uint64_t>(set_.k * set_.outputs));
+    const auto copies = static_cast<int64_t>(1 + (uint64_t{160} << 20) / bytes);
+    const auto w = weights(bytes * static_cast<size_t>(copies));
+    std::printf("%-8s", e.name.data());
+    for (const Compute compute : {Compute::kF32, Compute::kBf16}) {
+      const double macs = static_cast<double>(set_.k * set_.outputs) / 1e9;
+      std::printf("  %6.2f", static_cast<double>(bytes) / 1e9 / time(e, w, copies, 1, compute));
+      std::printf(" %6.2f", static_cast<double>(bytes) / 1e9 / time(e, w, copies, 4, compute));
+      std::printf(" %6.1f", 16 * macs / time(e, w, 1, 16, compute));
+      std::printf(" %6.1f", 512 * macs / time(e, w, 1, 512, compute));
+      std::fflush(stdout);
+    }
+    std::printf("\n");
+  }
+
+ private:
+  ThreadPool& pool_;
+  Setting set_;
+  bool cpu_time_ = std::getenv("HEARTH_BENCH_CPU_TIME") != nullptr;
+  std::vector<std::vector<std::byte>> scratch_;
+};
+
+int64_t number(const char* text, int64_t otherwise) {
+  std::from_chars(text, text + std::strlen(text), otherwise);
+  return otherwise;
+}
+
+int main_of(int argc, char** argv) {
+  ThreadPool pool(static_cast<int>(argc > 1 ? number(argv[1], 1) : default_threads()));
+  Setting setting = {argc > 2 ? find_kernels(argv[2]) : &default_kernels()};
+  if (setting.kernels == nullptr) {
+    std::fprintf(stderr, "this processor cannot run %s\n", argv[2]);
+    return 1;
+  }
+  if (argc > 3) setting.k = number(argv[3], setting.k);
+  if (argc > 4) setting.outputs = number(argv[4], setting.outputs);
+  const auto limits = [&] {
+    std::printf("limits: read %.1f GB/s, f32 %.1f, bf16 %.1f, int8 %.1f GMAC/s\n", read_gb_s(pool),
+                f32_tflops(pool) * 500, bf16_tflops(pool) * 500, int8_tops(pool) * 500);
+  };
+  limits();
+  std::printf("%d threads, %s, k %lld, outputs %lld\n", pool.size(), setting.kernels->isa.data(),
+              static_cast<long long>(setting.k), static_cast<long long>(setting.outputs));
+  std::printf("          -- f32: GB/s --  - GMAC/s -    -- bf16: GB/s -  - GMAC/s -\n");
+  std::printf("format    1 row  4 rows  16    512      1 row  4 rows  16    512 rows\n");
+  Bench bench(pool, setting);
+  if (argc > 5) {
+    for (int i = 5; i < argc; ++i) bench.format(argv[i]);
+  } else {
+    for (const auto* name : {"F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q4_K",
+                             "Q5_K", "Q6_K", "IQ4_XS"}) {
+      bench.format(name);
+    }
+  }
+  limits();
+  return 0;
+}
+
+}  // namespace
+}  // namespace hearth
+
+int main(int argc, char** argv) { return hearth::main_of(argc, argv); }

@@ -1,0 +1,82 @@
+// The fastest loops that an instruction set allows, to compare kernels with: products without
+// loads in as many accumulators as hide the latency, and a read that does nothing with what it
+// reads.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#include "kernels/cpu/tables.h"
+#include "kernels/cpu/vec.h"
+
+namespace hearth::HEARTH_ISA {
+
+// Keeps the compiler from computing a loop ahead of time.
+template <class T>
+inline void touch(T& value) {
+  asm volatile("" : "+m"(value)::"memory");
+}
+
+inline constexpr int kPeakAccumulators = HEARTH_ISA_LEVEL >= 2 ? 24 : 6;
+
+template <class Step>
+inline int64_t peak(int64_t steps, int64_t macs_per_step, Step step) {
+  F32x16 acc[kPeakAccumulators];
+#pragma GCC unroll 24
+  for (int i = 0; i < kPeakAccumulators; ++i) {
+    acc[i] = zero();
+    touch(acc[i]);  // or all would be one
+  }
+  for (int64_t s = 0; s < steps; ++s) {
+#pragma GCC unroll 24
+    for (int i = 0; i < kPeakAccumulators; ++i) acc[i] = step(acc[i]);
+  }
+  for (int i = 0; i < kPeakAccumulators; ++i) touch(acc[i]);
+  return steps * kPeakAccumulators * macs_per_step;
+}
+
+inline int64_t peak_f32(int64_t steps) {
+  F32x16 a = splat(0.5f), b = splat(0.25f);
+  touch(a);
+  touch(b);
+  return peak(steps, 16, [a, b](F32x16 acc) { return fma(a, b, acc); });
+}
+
+#if HEARTH_ISA_LEVEL >= 3
+inline int64_t peak_bf16(int64_t steps) {
+  Bf16x32 a = round_bf16(splat(0.5f), splat(0.5f)), b = a;
+  touch(a);
+  touch(b);
+  return peak(steps, 32, [a, b](F32x16 acc) { return dot_bf16(a, b, acc); });
+}
+
+inline int64_t peak_int8(int64_t steps) {
+  Bf16x32 a = round_bf16(splat(0.5f), splat(0.5f)), b = a;
+  touch(a);
+  touch(b);
+  return peak(steps, 64, [a, b](F32x16 acc) {
+    return F32x16{_mm512_castsi512_ps(
+        _mm512_dpbusd_epi32(_mm512_castps_si512(acc.v), a.v, b.v))};
+  });
+}
+#endif
+
+// Reads `count` floats, a multiple of 64.
+inline void peak_read(const float* p, int64_t count) {
+  F32x16 acc[4] = {zero(), zero(), zero(), zero()};
+  for (int64_t i = 0; i < count; i += 64) {
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; ++j) acc[j] = max(acc[j], load(p + i + 16 * j));
+  }
+  for (int j = 0; j < 4; ++j) touch(acc[j]);
+}
+
+inline constexpr Peaks make_peaks() {
+#if HEARTH_ISA_LEVEL >= 3
+  return {peak_f32, peak_bf16, peak_int8, peak_read};
+#else
+  return {peak_f32, nullptr, nullptr, peak_read};
+#endif
+}
+
+}  // namespace hearth::HEARTH_ISA
