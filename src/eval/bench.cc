@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <chrono>
 
+#include "kernels/limits.h"
+
 namespace hearth {
 namespace {
 
@@ -92,6 +94,11 @@ Rates rates_of(const std::vector<double>& values) {
   return {*low, median(values), *high};
 }
 
+Limits measure(int threads) {
+  ThreadPool pool(threads);
+  return {read_gb_s(pool), int8_tops(pool), bf16_tflops(pool), f32_tflops(pool)};
+}
+
 Limits median_of(const std::vector<Limits>& all) {
   auto of = [&](double Limits::*field) {
     std::vector<double> values;
@@ -116,7 +123,7 @@ Result<BenchResult> bench(Runner& runner, const BenchOptions& options) {
   TRY(machine.prepare(1, 8));  // touches code and pages before the first clock runs
   TRY(machine.decode(2));
   for (int repeat = 0; repeat < options.repeats; ++repeat) {
-    limits.push_back(measure_limits(runner.threads()));
+    limits.push_back(measure(runner.threads()));
     if (options.prompt > 0) {
       TRY(machine.prepare(1, options.prompt));
       prefill.push_back(static_cast<double>(options.prompt) /

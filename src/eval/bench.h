@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "engine/runner.h"
-#include "kernels/limits.h"
 
 namespace hearth {
 
@@ -20,6 +19,11 @@ struct BenchOptions {
   int repeats = 5;
   KvType kv = KvType::kF16;
   std::function<void(int done, int total)> on_run;
+};
+
+// The machine's own limits (kernels/limits.h); 0 where the processor has no such unit.
+struct Limits {
+  double read_gb_s = 0, int8_tops = 0, bf16_tflops = 0, f32_tflops = 0;
 };
 
 struct Rates {  // tokens per second, all rows of a batch counted
