@@ -3,7 +3,8 @@
 // One row of x is generation (bytes of weights read per second count), many rows are a prompt
 // (multiply-adds per second count). The weights of one row are several copies, beyond the caches.
 // On a busy machine HEARTH_BENCH_CPU_TIME=1 counts the processor time of the slowest member in
-// place of the clock on the wall.
+// place of the clock on the wall. HEARTH_BENCH_IN_CACHE=1 takes one copy of the weights: with few
+// outputs that shows what the arithmetic alone costs.
 #include <time.h>
 
 #include <algorithm>
@@ -99,7 +100,8 @@ class Bench {
   void format(std::string_view name) {
     const Encoding& e = *find_encoding(name);
     const auto bytes = e.bytes_of(static_cast<uint64_t>(set_.k * set_.outputs));
-    const auto copies = static_cast<int64_t>(1 + (uint64_t{160} << 20) / bytes);
+    const auto copies =
+        in_cache_ ? 1 : static_cast<int64_t>(1 + (uint64_t{160} << 20) / bytes);
     const auto w = weights(bytes * static_cast<size_t>(copies));
     std::printf("%-8s", e.name.data());
     for (const Compute compute : {Compute::kF32, Compute::kBf16}) {
@@ -116,6 +118,7 @@ class Bench {
  private:
   ThreadPool& pool_;
   Setting set_;
+  bool in_cache_ = std::getenv("HEARTH_BENCH_IN_CACHE") != nullptr;
   bool cpu_time_ = std::getenv("HEARTH_BENCH_CPU_TIME") != nullptr;
   std::vector<std::vector<std::byte>> scratch_;
 };

@@ -10,13 +10,11 @@
 namespace hearth {
 namespace {
 
-constexpr int kRounds = 6;
-
-// The shortest time of kRounds calls, in seconds.
+// The shortest time of some calls, in seconds.
 template <class F>
-double best_time(F f) {
+double best_time(int rounds, F f) {
   double best = 1e30;
-  for (int i = 0; i < kRounds; ++i) {
+  for (int i = 0; i < rounds; ++i) {
     const auto start = std::chrono::steady_clock::now();
     f();
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
@@ -27,9 +25,9 @@ double best_time(F f) {
 
 double tera_ops(ThreadPool& pool, int64_t (*loop)(int64_t)) {
   if (loop == nullptr) return 0.0;
-  constexpr int64_t kSteps = 2'000'000;
+  constexpr int64_t kSteps = 200'000;  // a millisecond or two: shorter than a time slice
   std::vector<int64_t> macs(static_cast<size_t>(pool.size()));
-  const double seconds = best_time([&] {
+  const double seconds = best_time(50, [&] {
     pool.run([&](int member) { macs[static_cast<size_t>(member)] = loop(kSteps); });
   });
   double total = 0.0;
@@ -42,7 +40,7 @@ double tera_ops(ThreadPool& pool, int64_t (*loop)(int64_t)) {
 double read_gb_s(ThreadPool& pool) {
   constexpr int64_t kFloats = int64_t{64} << 20;  // 256 MB: beyond any cache
   std::vector<float> memory(kFloats, 1.0f);
-  const double seconds = best_time([&] {
+  const double seconds = best_time(8, [&] {
     pool.run([&](int member) {
       const auto part = ThreadPool::slice(kFloats, member, pool.size(), 64);
       peaks().read(memory.data() + part.begin, part.end - part.begin);

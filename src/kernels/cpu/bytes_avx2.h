@@ -27,23 +27,24 @@ inline U8x32 load_bytes(const uint8_t* p) {
 inline U8x32 and_bytes(U8x32 a, uint8_t mask) {
   return {_mm256_and_si256(a.v, _mm256_set1_epi8(static_cast<char>(mask)))};
 }
-inline U8x32 or_bytes(U8x32 a, U8x32 b) { return {_mm256_or_si256(a.v, b.v)}; }
-// Shifts move whole words; what came from the neighbour is masked away.
-template <int N>
-inline U8x32 shr_bytes(U8x32 a) {
-  return and_bytes({_mm256_srli_epi16(a.v, N)}, static_cast<uint8_t>(0xff >> N));
+inline U8x32 pick_bits(uint8_t mask, U8x32 a, U8x32 b) {
+  const __m256i m = _mm256_set1_epi8(static_cast<char>(mask));
+  return {_mm256_or_si256(_mm256_and_si256(m, a.v), _mm256_andnot_si256(m, b.v))};
 }
 template <int N>
-inline U8x32 shl_bytes(U8x32 a) {
-  return and_bytes({_mm256_slli_epi16(a.v, N)}, static_cast<uint8_t>(0xff << N));
+inline U8x32 shr_words(U8x32 a) {
+  return {_mm256_srli_epi16(a.v, N)};
+}
+template <int N>
+inline U8x32 shl_words(U8x32 a) {
+  return {_mm256_slli_epi16(a.v, N)};
 }
 inline U8x32 sub_bytes(U8x32 a, uint8_t b) {
   return {_mm256_sub_epi8(a.v, _mm256_set1_epi8(static_cast<char>(b)))};
 }
 inline U8x32 nibbles16(const uint8_t* p) {
-  const __m128i both = load_quarter(p), mask = _mm_set1_epi8(15);
-  return {_mm256_inserti128_si256(_mm256_castsi128_si256(_mm_and_si128(both, mask)),
-                                  _mm_and_si128(_mm_srli_epi16(both, 4), mask), 1)};
+  const __m128i both = load_quarter(p);
+  return {_mm256_inserti128_si256(_mm256_castsi128_si256(both), _mm_srli_epi16(both, 4), 1)};
 }
 
 }  // namespace hearth::HEARTH_ISA

@@ -25,6 +25,7 @@ enum GgufId : uint32_t {
   kIdQ4_K = 12, kIdQ5_K = 13, kIdQ6_K = 14, kIdBf16 = 30,
 };
 
+// Codes may carry anything above their bits: a map looks at no more than it needs.
 template <class Map>
 struct CodedChunk {
   const Map& map;
@@ -126,7 +127,7 @@ struct Q4_1 {
 
 // Sixteen bytes of nibbles and a fifth bit for each.
 inline U8x32 five_bits(const uint8_t* nibbles, const uint8_t* high) {
-  return or_bytes(nibbles16(nibbles), bit_bytes(load32(high), 16));
+  return pick_bits(15, nibbles16(nibbles), bit_bytes(load32(high), 16));
 }
 
 struct Q5_0 {
@@ -149,36 +150,33 @@ struct Q5_1 {
   }
 };
 
-// The eight scales and minimums of a Q4_K or Q5_K block as floats: value = scale * code - min.
+// The eight scales and minimums of a Q4_K or Q5_K block: value = scale * code + offset.
 struct GroupScales {
-  float scale[8], min[8];
-  GroupScales(float d, float dmin, const uint8_t* packed) {
+  float scale[8], offset[8];
+  explicit GroupScales(const uint8_t* block) {
     // Three words to sixteen bytes: scales 0-3 and 4-7, then minimums (layout: scales_6bit.h).
-    const uint32_t a = load32(packed), b = load32(packed + 4), c = load32(packed + 8);
+    const uint32_t a = load32(block + 4), b = load32(block + 8), c = load32(block + 12);
     const uint32_t words[4] = {a & 0x3f3f3f3fu, (c & 0x0f0f0f0fu) | (a >> 2 & 0x30303030u),
                                b & 0x3f3f3f3fu, (c >> 4 & 0x0f0f0f0fu) | (b >> 2 & 0x30303030u)};
-    float wide[16];
-    store(wide, cvt_u8(reinterpret_cast<const uint8_t*>(words)));
-    for (int g = 0; g < 8; ++g) {
-      scale[g] = d * wide[g];
-      min[g] = dmin * wide[g + 8];
-    }
+    const F32x16 factor = two_halves(f16_to_f32(load16(block)), -f16_to_f32(load16(block + 2)));
+    store(scale, mul(factor, cvt_u8(reinterpret_cast<const uint8_t*>(words))));
   }
 };
+static_assert(sizeof(GroupScales) == 64, "written as one vector");
+static_assert(offsetof(BlockQ4_K, scales) == 4 && offsetof(BlockQ5_K, scales) == 4);
 
 struct Q4_K {
   static constexpr int kElems = 256, kBytes = sizeof(BlockQ4_K), kValueBytes = 0;
   using Map = CodeMap<4, 0, true>;
   template <class Emit>
   static void block(const uint8_t* p, Emit&& emit) {
-    const GroupScales s(f16_to_f32(load16(p)), f16_to_f32(load16(p + 2)),
-                        p + offsetof(BlockQ4_K, scales));
+    const GroupScales s(p);
     const uint8_t* qs = p + offsetof(BlockQ4_K, qs);
     for (int g = 0; g < 8; g += 2, qs += 32) {
       const U8x32 both = load_bytes(qs);
-      const Map even(s.scale[g], -s.min[g]), odd(s.scale[g + 1], -s.min[g + 1]);
-      emit(g, CodedChunk<Map>{even, and_bytes(both, 15)});
-      emit(g + 1, CodedChunk<Map>{odd, shr_bytes<4>(both)});
+      const Map even(s.scale[g], s.offset[g]), odd(s.scale[g + 1], s.offset[g + 1]);
+      emit(g, CodedChunk<Map>{even, both});
+      emit(g + 1, CodedChunk<Map>{odd, shr_words<4>(both)});
     }
   }
 };
@@ -188,21 +186,20 @@ struct Q5_K {
   using Map = CodeMap<5, 0, true>;
   template <int kGroup>
   static U8x32 fifth(U8x32 high) {  // bit kGroup of each byte, moved to bit 4
-    if constexpr (kGroup <= 4) return and_bytes(shl_bytes<4 - kGroup>(high), 16);
-    else return and_bytes(shr_bytes<kGroup - 4>(high), 16);
+    if constexpr (kGroup <= 4) return shl_words<4 - kGroup>(high);
+    else return shr_words<kGroup - 4>(high);
   }
   template <int kPair, class Emit>
   static void pair(const GroupScales& s, const uint8_t* qs, U8x32 high, Emit&& emit) {
     constexpr int g = 2 * kPair;
     const U8x32 both = load_bytes(qs + 32 * kPair);
-    const Map even(s.scale[g], -s.min[g]), odd(s.scale[g + 1], -s.min[g + 1]);
-    emit(g, CodedChunk<Map>{even, or_bytes(and_bytes(both, 15), fifth<g>(high))});
-    emit(g + 1, CodedChunk<Map>{odd, or_bytes(shr_bytes<4>(both), fifth<g + 1>(high))});
+    const Map even(s.scale[g], s.offset[g]), odd(s.scale[g + 1], s.offset[g + 1]);
+    emit(g, CodedChunk<Map>{even, pick_bits(15, both, fifth<g>(high))});
+    emit(g + 1, CodedChunk<Map>{odd, pick_bits(15, shr_words<4>(both), fifth<g + 1>(high))});
   }
   template <class Emit>
   static void block(const uint8_t* p, Emit&& emit) {
-    const GroupScales s(f16_to_f32(load16(p)), f16_to_f32(load16(p + 2)),
-                        p + offsetof(BlockQ5_K, scales));
+    const GroupScales s(p);
     const uint8_t* qs = p + offsetof(BlockQ5_K, qs);
     const U8x32 high = load_bytes(p + offsetof(BlockQ5_K, qh));
     pair<0>(s, qs, high, emit);
@@ -216,8 +213,8 @@ struct Q6_K {
   static constexpr int kElems = 256, kBytes = sizeof(BlockQ6_K), kValueBytes = 0;
   template <int kSlot>  // bits 2*kSlot and the next of each byte, moved to bits 4 and 5
   static U8x32 upper(U8x32 high) {
-    if constexpr (kSlot <= 2) return and_bytes(shl_bytes<4 - 2 * kSlot>(high), 0x30);
-    else return and_bytes(shr_bytes<2>(high), 0x30);
+    if constexpr (kSlot <= 2) return shl_words<4 - 2 * kSlot>(high);
+    else return shr_words<2>(high);
   }
   template <class Emit>
   static void block(const uint8_t* p, Emit&& emit) {
@@ -225,16 +222,16 @@ struct Q6_K {
     store(scale, mul(splat(f16_to_f32(load16(p + offsetof(BlockQ6_K, d)))),
                      cvt_i8(reinterpret_cast<const int8_t*>(p + offsetof(BlockQ6_K, scales)))));
     const auto send = [&](int i, U8x32 codes) {
-      emit(i, ScaledChunk{splat(scale[2 * i]), splat(scale[2 * i + 1]), sub_bytes(codes, 32)});
+      emit(i, ScaledChunk{splat(scale[2 * i]), splat(scale[2 * i + 1]), sub_bytes(and_bytes(codes, 63), 32)});
     };
     for (int half = 0; half < 2; ++half) {
       const uint8_t* ql = p + offsetof(BlockQ6_K, ql) + 64 * half;
       const U8x32 a = load_bytes(ql), b = load_bytes(ql + 32);
       const U8x32 high = load_bytes(p + offsetof(BlockQ6_K, qh) + 32 * half);
-      send(4 * half, or_bytes(and_bytes(a, 15), upper<0>(high)));
-      send(4 * half + 1, or_bytes(and_bytes(b, 15), upper<1>(high)));
-      send(4 * half + 2, or_bytes(shr_bytes<4>(a), upper<2>(high)));
-      send(4 * half + 3, or_bytes(shr_bytes<4>(b), upper<3>(high)));
+      send(4 * half, pick_bits(15, a, upper<0>(high)));
+      send(4 * half + 1, pick_bits(15, b, upper<1>(high)));
+      send(4 * half + 2, pick_bits(15, shr_words<4>(a), upper<2>(high)));
+      send(4 * half + 3, pick_bits(15, shr_words<4>(b), upper<3>(high)));
     }
   }
 };

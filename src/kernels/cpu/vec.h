@@ -6,7 +6,7 @@
 // linker keeps from the AVX-512 unit would crash older processors.
 //
 // F32x16, with the meaning of each function:
-//   zero() splat(s) load(p) load_n(p, n) (n < 16 values, the rest 0) store(p, v) store_n(p, v, n)
+//   zero() splat(s) two_halves(a, b) load(p) load_n(p, n) (n < 16 values, the rest 0) store(p, v) store_n(p, v, n)
 //   add sub mul div fma(a, b, c) = a*b+c rounded once; max(a, b) = a > b ? a : b; min alike
 //   abs(v), select_negative(z, a, b) = z >= 0 ? b : a, select_less(x, y, a, b) = x < y ? a : b
 //   copy_sign(magnitude, sign), scale_pow2(p, shifted): p * 2^(shifted - kRoundMagic)
@@ -15,9 +15,11 @@
 //   cvt_f16(p) cvt_bf16(p) cvt_i8(p) cvt_u8(p): 16 numbers from memory, exactly
 //   to_bf16(v, p), to_f16(v, p): rounded to nearest even, into 16 uint16
 //   load_pairs(p, a, b), store_pairs(p, a, b): 32 floats, a the even ones, b the odd ones
-// U8x32: load_bytes(p), low16x2(p) (16 bytes twice), and_bytes, or_bytes, shr_bytes<n> (within
-//   each byte, zeros come in), shl_bytes<n>, sub_bytes; unsigned_low/high, signed_low/high: the
-//   first or last 16 as F32x16; bit_bytes(mask, value): byte i is value where bit i is set, else 0
+// U8x32: load_bytes(p), and_bytes(a, mask), sub_bytes(a, b), pick_bits(mask, a, b) = (a & mask) |
+//   (b & ~mask) in each byte; shr_words<n>, shl_words<n>: shifts of two bytes together, so that
+//   bits of the neighbour come in; nibbles16(p): 16 bytes, then the same shifted right by 4 (the
+//   upper half of each is anything); bit_bytes(mask, value): byte i is value where bit i is set,
+//   else 0; unsigned_low/high, signed_low/high: the first or last 16 as F32x16
 // Bf16x32: load_bf16(p), load_bf16_n(p, n), round_bf16(low, high), store_bf16(p, v),
 //   dot_bf16(a, b, acc): pairs of products into 16 lanes
 #pragma once

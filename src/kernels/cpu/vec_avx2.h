@@ -25,6 +25,7 @@ struct F32x16 {
 
 inline F32x16 zero() { return {_mm256_setzero_ps(), _mm256_setzero_ps()}; }
 inline F32x16 splat(float s) { return {_mm256_set1_ps(s), _mm256_set1_ps(s)}; }
+inline F32x16 two_halves(float a, float b) { return {_mm256_set1_ps(a), _mm256_set1_ps(b)}; }
 inline F32x16 load(const float* p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
 inline void store(float* p, F32x16 x) {
   _mm256_storeu_ps(p, x.a);
@@ -255,8 +256,9 @@ struct CodeMap {
     if constexpr (kOffset) return add(scaled, offset);
     return scaled;
   }
-  F32x16 low(U8x32 codes) const { return map(unsigned_low(codes)); }
-  F32x16 high(U8x32 codes) const { return map(unsigned_high(codes)); }
+  static U8x32 clean(U8x32 codes) { return and_bytes(codes, (1 << kBits) - 1); }
+  F32x16 low(U8x32 codes) const { return map(unsigned_low(clean(codes))); }
+  F32x16 high(U8x32 codes) const { return map(unsigned_high(clean(codes))); }
   Bf16x32 bf16(U8x32 codes) const { return round_bf16(low(codes), high(codes)); }
 };
 

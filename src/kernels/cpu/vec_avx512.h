@@ -24,6 +24,9 @@ struct F32x16 {
 
 inline F32x16 zero() { return {_mm512_setzero_ps()}; }
 inline F32x16 splat(float s) { return {_mm512_set1_ps(s)}; }
+inline F32x16 two_halves(float a, float b) {
+  return {_mm512_mask_broadcastss_ps(_mm512_set1_ps(a), 0xff00, _mm_set_ss(b))};
+}
 inline F32x16 load(const float* p) { return {_mm512_loadu_ps(p)}; }
 inline __mmask16 first_lanes(int n) { return static_cast<__mmask16>((1u << n) - 1u); }
 inline F32x16 load_n(const float* p, int n) {

@@ -38,6 +38,9 @@ inline F32x16 zero() { return F32x16{}; }
 inline F32x16 splat(float s) {
   return each([&](int) { return s; });
 }
+inline F32x16 two_halves(float a, float b) {
+  return each([&](int i) { return i < 8 ? a : b; });
+}
 inline F32x16 load(const float* p) {
   return each([&](int i) { return p[i]; });
 }
@@ -181,35 +184,29 @@ inline U8x32 each_byte(F f) {
   for (int i = 0; i < 32; ++i) out.v[i] = static_cast<uint8_t>(f(i));
   return out;
 }
-inline U8x32 splat_byte(uint8_t s) {
-  return each_byte([&](int) { return s; });
-}
 inline U8x32 load_bytes(const uint8_t* p) {
   return each_byte([&](int i) { return p[i]; });
-}
-inline U8x32 low16x2(const uint8_t* p) {
-  return each_byte([&](int i) { return p[i % 16]; });
 }
 inline U8x32 and_bytes(U8x32 a, uint8_t mask) {
   return each_byte([&](int i) { return a.v[i] & mask; });
 }
-inline U8x32 or_bytes(U8x32 a, U8x32 b) {
-  return each_byte([&](int i) { return a.v[i] | b.v[i]; });
+inline U8x32 pick_bits(uint8_t mask, U8x32 a, U8x32 b) {
+  return each_byte([&](int i) { return (a.v[i] & mask) | (b.v[i] & ~mask); });
 }
+// No bits of the neighbour here: nobody looks at them.
 template <int N>
-inline U8x32 shr_bytes(U8x32 a) {
+inline U8x32 shr_words(U8x32 a) {
   return each_byte([&](int i) { return a.v[i] >> N; });
 }
 template <int N>
-inline U8x32 shl_bytes(U8x32 a) {
+inline U8x32 shl_words(U8x32 a) {
   return each_byte([&](int i) { return a.v[i] << N; });
 }
 inline U8x32 sub_bytes(U8x32 a, uint8_t b) {
   return each_byte([&](int i) { return a.v[i] - b; });
 }
-// The low nibbles of p's 16 bytes, then their high nibbles.
 inline U8x32 nibbles16(const uint8_t* p) {
-  return each_byte([&](int i) { return i < 16 ? p[i] & 15 : p[i - 16] >> 4; });
+  return each_byte([&](int i) { return i < 16 ? p[i] : p[i - 16] >> 4; });
 }
 inline U8x32 bit_bytes(uint32_t mask, uint8_t value) {
   return each_byte([&](int i) { return mask >> i & 1u ? value : 0; });
@@ -256,8 +253,9 @@ struct CodeMap {
     if constexpr (kOffset) return add(scaled, offset);
     return scaled;
   }
-  F32x16 low(U8x32 codes) const { return map(unsigned_low(codes)); }
-  F32x16 high(U8x32 codes) const { return map(unsigned_high(codes)); }
+  static U8x32 clean(U8x32 codes) { return and_bytes(codes, (1 << kBits) - 1); }
+  F32x16 low(U8x32 codes) const { return map(unsigned_low(clean(codes))); }
+  F32x16 high(U8x32 codes) const { return map(unsigned_high(clean(codes))); }
   Bf16x32 bf16(U8x32 codes) const { return round_bf16(low(codes), high(codes)); }
 };
 
