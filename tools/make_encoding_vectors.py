@@ -70,7 +70,8 @@ def write_halves(out, rng):
     exponent = rng.integers(127 - 27, 127 + 18, 1500, dtype=np.uint64)  # around the range of f16
     bits[500:] = (bits[500:] & 0x807FFFFF) | exponent[500:] << 23
     ties = rng.integers(0, 0x7C00, 600).astype(np.uint16).view(np.float16).astype(np.float32)
-    ties = ties.view(np.uint32).astype(np.uint64) + 0x1000 + rng.integers(-1, 2, 600).astype(np.uint64)
+    ties = ties.view(np.uint32).astype(np.int64) + 0x1000 + rng.integers(-1, 2, 600)
+    ties = ties.astype(np.uint64)
     near = np.array([0, 0x80000000, 1, 0x33000000, 0x33000001, 0x32FFFFFF, 0x33800000, 0x387FE000,
                      0x387FF000, 0x38800000, 0x477FE000, 0x477FEFFF, 0x477FF000, 0x7F7FFFFF,
                      0x7F800000, 0xFF800000, 0x7FC00000, 0xFF800001, 0x3F808000, 0x3F818000,
@@ -135,8 +136,8 @@ class Ggml:
         self.lib.ggml_quantize_chunk(T[name].value, row.ctypes.data, buffer.ctypes.data, 0, 1,
                                      len(row), None)
         blocks.append(buffer.copy())
-        reference = getattr(self.lib, f"quantize_row_{name.replace('_K', '_k').lower()}_ref", None) \
-            or getattr(self.lib, f"quantize_row_{name.lower().replace('_k', '_K')}_ref", None)
+        suffix = name.lower().replace("_k", "_K")
+        reference = getattr(self.lib, f"quantize_row_{suffix}_ref", None)
         if reference:
             buffer[:] = 0
             reference(ctypes.c_void_p(row.ctypes.data), ctypes.c_void_p(buffer.ctypes.data),

@@ -152,6 +152,7 @@ def banned_calls(house):
         if not s.is_cpp:
             continue
         allowed = set().union(*[v for k, v in rules.ALLOWED_CALLS.items() if s.path.startswith(k)])
+        allowed |= set(re.findall(r"\bauto&?\s+(\w+)\s*=\s*\[", s.code))     # lambdas of that name
         for m in pattern.finditer(s.code):
             if m[1] not in allowed and is_call(s.code, m.start()):
                 yield Problem(s.path, s.code.count("\n", 0, m.start()) + 1,
@@ -163,9 +164,10 @@ def listed_in_cmake(house):
     listed = set()
     for s in house.sources:
         if s.name == "CMakeLists.txt":
-            text = re.sub(r"#.*", "", s.text)
+            text = re.sub(r"#.*", "", s.text).replace("${CMAKE_CURRENT_SOURCE_DIR}/", "")
+            text = text.replace("${PROJECT_SOURCE_DIR}", "")     # leaves /path: from the root
             for name in re.findall(r"[\w./-]+\.(?:cc|cu)\b", text):
-                listed.add(posixpath.normpath(posixpath.join(s.folder, name)))
+                listed.add(posixpath.normpath(posixpath.join("/" + s.folder, name)).lstrip("/"))
     return listed
 
 

@@ -11,7 +11,8 @@ import subprocess
 
 from .checks import Problem
 
-FLAGS = ["-fsyntax-only", "-std=gnu++23", "-Isrc", "-x", "c++", "-w", "-"]
+FLAGS = ["-fsyntax-only", "-std=gnu++23", "-Isrc", "-Itests", "-DHEARTH_TEST_DATA=\"\"",
+         "-DHEARTH_SHARED_DATA=\"\"", "-x", "c++", "-w", "-"]
 
 
 def digest_of(house, path, seen):
