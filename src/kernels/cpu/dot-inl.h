@@ -19,10 +19,14 @@ struct DotF32 {
   static Vec load(const T* p) { return HEARTH_ISA::load(p); }
   static Vec load_n(const T* p, int n) { return HEARTH_ISA::load_n(p, n); }
   static F32x16 step(Vec w, Vec x, F32x16 acc) { return fma(w, x, acc); }
-  template <class Chunk>
-  static F32x16 chunk(const Chunk& w, const T* x, F32x16 acc) {
-    acc = fma(w.low(), HEARTH_ISA::load(x), acc);
-    return fma(w.high(), HEARTH_ISA::load(x + 16), acc);
+  template <int kColumns, class Chunk>
+  static void chunk(const Chunk& w, const T* x, int64_t x_stride, F32x16* acc) {
+    const F32x16 low = w.low(), high = w.high();
+#pragma GCC unroll 4
+    for (int c = 0; c < kColumns; ++c) {
+      acc[c] = fma(low, HEARTH_ISA::load(x + c * x_stride), acc[c]);
+      acc[c] = fma(high, HEARTH_ISA::load(x + c * x_stride + 16), acc[c]);
+    }
   }
   template <class Chunk>
   static void put(const Chunk& w, T* out) {
@@ -41,9 +45,13 @@ struct DotBf16 {
   static Vec load(const T* p) { return load_bf16(p); }
   static Vec load_n(const T* p, int n) { return load_bf16_n(p, n); }
   static F32x16 step(Vec w, Vec x, F32x16 acc) { return dot_bf16(w, x, acc); }
-  template <class Chunk>
-  static F32x16 chunk(const Chunk& w, const T* x, F32x16 acc) {
-    return dot_bf16(w.bf16(), load_bf16(x), acc);
+  template <int kColumns, class Chunk>
+  static void chunk(const Chunk& w, const T* x, int64_t x_stride, F32x16* acc) {
+    const Bf16x32 both = w.bf16();
+#pragma GCC unroll 4
+    for (int c = 0; c < kColumns; ++c) {
+      acc[c] = dot_bf16(both, load_bf16(x + c * x_stride), acc[c]);
+    }
   }
   template <class Chunk>
   static void put(const Chunk& w, T* out) {
@@ -90,52 +98,71 @@ void decode_piece_any(const Encoding& encoding, const std::byte* bytes, typename
   }
 }
 
-// kGemvRows whole rows at w[] times one vector: the accumulators of each to acc[].
-inline constexpr int kGemvRows = 4;
+// kGemvRows whole rows of weights at w[] times kColumns rows of x; the accumulators of weight row
+// r and column c go to out[r * kColumns + c]. `ahead`: bytes to what is read next.
+inline constexpr int kGemvColumns = 4;
 
-template <class Format, class Dot>
-void gemv(const uint8_t* const* w, const typename Dot::T* x, int64_t k, size_t ahead,
-          F32x16* out) {
-  F32x16 acc[kGemvRows];
-  for (int r = 0; r < kGemvRows; ++r) acc[r] = zero();
+template <class Dot>
+struct GemvArgs {
+  const uint8_t* w[kGemvRows];
+  const typename Dot::T* x;
+  int64_t x_stride, k;
+  size_t ahead;
+};
+
+template <class Format, class Dot, int kColumns>
+void gemv_end(const GemvArgs<Dot>& a, int64_t i, size_t at, F32x16* acc) {
+  const int64_t rest = a.k - i;
+  typename Dot::T x[32 * kColumns] = {};
+  for (int c = 0; c < kColumns; ++c) {
+    memcpy(x + 32 * c, a.x + c * a.x_stride + i, static_cast<uint64_t>(rest) * sizeof(x[0]));
+  }
+  for (int r = 0; r < kGemvRows; ++r) {
+    alignas(64) uint8_t last[Format::kBytes] = {};
+    memcpy(last, a.w[r] + at, static_cast<uint64_t>(rest * Format::kValueBytes));
+    Format::block(last, [&](int, const auto& chunk) {
+      Dot::template chunk<kColumns>(chunk, x, 32, acc + r * kColumns);
+    });
+  }
+}
+
+template <class Format, class Dot, int kColumns>
+void gemv(const GemvArgs<Dot>& a, F32x16* out) {
+  F32x16 acc[kGemvRows * kColumns];
+#pragma GCC unroll 16
+  for (int i = 0; i < kGemvRows * kColumns; ++i) acc[i] = zero();
   int64_t i = 0;
   size_t at = 0;
-  for (; i + Format::kElems <= k; i += Format::kElems, at += Format::kBytes) {
+  for (; i + Format::kElems <= a.k; i += Format::kElems, at += Format::kBytes) {
 #pragma GCC unroll 4
     for (int r = 0; r < kGemvRows; ++r) {
-      const uint8_t* p = w[r] + at;
-      for (size_t line = 0; line < Format::kBytes; line += 64) prefetch(p + ahead + line);
+      const uint8_t* p = a.w[r] + at;
+      for (size_t line = 0; line < Format::kBytes; line += 64) prefetch(p + a.ahead + line);
       Format::block(p, [&](int g, const auto& chunk) {
-        acc[r] = Dot::chunk(chunk, x + i + 32 * g, acc[r]);
+        Dot::template chunk<kColumns>(chunk, a.x + i + 32 * g, a.x_stride, acc + r * kColumns);
       });
     }
   }
-  if constexpr (Format::kValueBytes > 0) {  // the end of a row, padded
-    typename Dot::T x_last[32] = {};
-    memcpy(x_last, x + i, static_cast<uint64_t>(k - i) * sizeof(x_last[0]));
-    for (int r = 0; r < kGemvRows && i < k; ++r) {
-      alignas(64) uint8_t last[Format::kBytes] = {};
-      memcpy(last, w[r] + at, static_cast<uint64_t>((k - i) * Format::kValueBytes));
-      Format::block(last, [&](int, const auto& chunk) {
-        acc[r] = Dot::chunk(chunk, x_last, acc[r]);
-      });
-    }
+  if constexpr (Format::kValueBytes > 0) {
+    if (i < a.k) gemv_end<Format, Dot, kColumns>(a, i, at, acc);
   }
-  for (int r = 0; r < kGemvRows; ++r) out[r] = acc[r];
+#pragma GCC unroll 16
+  for (int j = 0; j < kGemvRows * kColumns; ++j) out[j] = acc[j];
 }
 
 template <class Dot>
 struct FormatOps {
   void (*decode)(const Encoding&, const std::byte* piece, typename Dot::T* out, int64_t n);
-  // nullptr: there is none, decode and multiply.
-  void (*gemv)(const uint8_t* const* w, const typename Dot::T* x, int64_t k, size_t ahead,
-               F32x16* out);
+  // By the number of columns less one; nullptr: there is none, decode and multiply.
+  void (*gemv[kGemvColumns])(const GemvArgs<Dot>&, F32x16* out);
 };
 
 template <class Format, class Dot>
-inline constexpr FormatOps<Dot> kOps = {decode_piece<Format, Dot>, gemv<Format, Dot>};
+inline constexpr FormatOps<Dot> kOps = {
+    decode_piece<Format, Dot>,
+    {gemv<Format, Dot, 1>, gemv<Format, Dot, 2>, gemv<Format, Dot, 3>, gemv<Format, Dot, 4>}};
 template <class Dot>
-inline constexpr FormatOps<Dot> kAnyOps = {decode_piece_any<Dot>, nullptr};
+inline constexpr FormatOps<Dot> kAnyOps = {decode_piece_any<Dot>, {}};
 
 template <class Dot>
 const FormatOps<Dot>& format_ops(const Encoding& encoding) {

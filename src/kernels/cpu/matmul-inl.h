@@ -1,7 +1,7 @@
 // The matrix product, three ways with one order of sums:
-//   gemv    one row of x: weights go from memory through registers into the products, some rows
-//           of weights side by side so that the additions do not wait for each other
-//   narrow  few rows of x: a tile of weight rows is decoded piece by piece into L1
+//   gemv    one to four rows of x: weights go from memory through registers into the products,
+//           some rows of weights side by side so that the additions do not wait for each other
+//   narrow  some rows of x: a tile of weight rows is decoded piece by piece into L1
 //   wide    many rows of x: a strip of weight rows is decoded once (half of L2), then tiles of
 //           kTileRows weights x kTileColumns rows of x run over it, a piece of k at a time
 // A tile keeps one accumulator of sixteen lanes per output in registers; between pieces of k they
@@ -132,18 +132,24 @@ inline const std::byte* weight_at(const MatmulArgs& a, int64_t out, int64_t k) {
 
 template <class Dot>
 void matmul_gemv(const MatmulArgs& a, const FormatOps<Dot>& ops) {
-  const auto* x = static_cast<const typename Dot::T*>(a.x);
+  const int columns = static_cast<int>(a.rows);
+  GemvArgs<Dot> g;
+  g.x = static_cast<const typename Dot::T*>(a.x);
+  g.x_stride = a.x_stride;
+  g.k = a.k;
+  g.ahead = kGemvRows * a.row_bytes;
   for (int64_t o = a.out_begin; o < a.out_end; o += kGemvRows) {
-    const uint8_t* w[kGemvRows];
-    F32x16 acc[kGemvRows];
     for (int r = 0; r < kGemvRows; ++r) {
-      w[r] = reinterpret_cast<const uint8_t*>(weight_at(a, o + r, 0));
+      g.w[r] = reinterpret_cast<const uint8_t*>(weight_at(a, o + r, 0));
     }
-    ops.gemv(w, x, a.k, kGemvRows * a.row_bytes, acc);
-    float sums[kGemvRows];
-    tree_sum4(acc, sums);
+    F32x16 acc[kGemvRows * kGemvColumns];
+    ops.gemv[columns - 1](g, acc);
     const int rows = static_cast<int>(smaller<int64_t>(kGemvRows, a.out_end - o));
-    for (int r = 0; r < rows; ++r) put_sum(a, 0, o + r, sums[r]);
+    float sums[kGemvRows * kGemvColumns];
+    for (int i = 0; i < kGemvRows * columns; i += 4) tree_sum4(acc + i, sums + i);
+    for (int r = 0; r < rows; ++r) {
+      for (int c = 0; c < columns; ++c) put_sum(a, c, o + r, sums[r * columns + c]);
+    }
   }
 }
 
@@ -243,7 +249,7 @@ template <class Dot>
 void matmul_dot(const MatmulArgs& a) {
   if (a.out_begin >= a.out_end || a.rows <= 0) return;
   const FormatOps<Dot>& ops = format_ops<Dot>(*a.encoding);
-  if (a.rows == 1 && ops.gemv != nullptr) return matmul_gemv<Dot>(a, ops);
+  if (a.rows <= kGemvColumns && ops.gemv[0] != nullptr) return matmul_gemv<Dot>(a, ops);
   if (a.rows <= 2 * kTileColumns) return matmul_narrow<Dot>(a, ops);
   matmul_wide<Dot>(a, ops);
 }

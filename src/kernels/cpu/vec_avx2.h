@@ -265,6 +265,7 @@ struct CodeMap {
 inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
 
 inline constexpr int kTileRows = 2, kTileColumns = 3;
+inline constexpr int kGemvRows = 4;
 inline constexpr int kItemTile = 1, kKeyTile = 4, kValueTile = 4;
 
 }  // namespace hearth::HEARTH_ISA

@@ -230,6 +230,7 @@ struct CodeMap {
 inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
 
 inline constexpr int kTileRows = 4, kTileColumns = 6;
+inline constexpr int kGemvRows = 4;
 inline constexpr int kItemTile = 2, kKeyTile = 8, kValueTile = 8;
 
 }  // namespace hearth::HEARTH_ISA

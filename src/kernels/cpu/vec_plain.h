@@ -264,6 +264,7 @@ inline void prefetch(const void*) {}
 // How many accumulators fit into registers: the tile of the matrix product (weights by columns),
 // and of attention (queries by keys, queries by vectors of values).
 inline constexpr int kTileRows = 2, kTileColumns = 2;
+inline constexpr int kGemvRows = 4;
 inline constexpr int kItemTile = 1, kKeyTile = 4, kValueTile = 4;
 
 }  // namespace hearth::HEARTH_ISA
