@@ -3,9 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <cstdlib>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/rng.h"
+#include "base/sha256.h"
 #include "container/test_folder.h"
 
 namespace hearth {
@@ -94,8 +97,9 @@ TEST_F(Writer, GgufRoundTrip) {
     ASSERT_TRUE(file.has_value()) << file.error().message;
     ASSERT_EQ(file->metadata().pairs().size(), meta.pairs().size());
     for (size_t i = 0; i < meta.pairs().size(); ++i) {
-      EXPECT_EQ(file->metadata().pairs()[i].first, meta.pairs()[i].first);
-      expect_same(file->metadata().pairs()[i].second, meta.pairs()[i].second, meta.pairs()[i].first);
+      const auto& [key, value] = file->metadata().pairs()[i];
+      EXPECT_EQ(key, meta.pairs()[i].first);
+      expect_same(value, meta.pairs()[i].second, key);
     }
     ASSERT_EQ(file->tensors().size(), tensors.size());
     for (size_t i = 0; i < tensors.size(); ++i) {
@@ -148,6 +152,38 @@ TEST_F(Writer, SafetensorsRoundTrip) {
             read_file(path("again"), 1 << 20).value());
   ASSERT_TRUE(write_safetensors(path("empty"), {}, {}));
   EXPECT_TRUE(TensorFile::open_safetensors(open_mapped(path("empty")).value()).has_value());
+}
+
+// Writes m.gguf, m.safetensors and what they hold (m.json) into HEARTH_WRITE_TO, where
+// tests/long/container_python.py reads them with the formats' Python packages.
+TEST_F(Writer, FilesForOtherReaders) {
+  const char* wanted = std::getenv("HEARTH_WRITE_TO");
+  std::string folder = wanted != nullptr ? wanted : folder_.string();
+  std::vector<TensorToWrite> packed = {random_tensor("four", {2, 3, 2, 7}, &k_f32, 1)}, plain;
+  uint64_t stream = 10;
+  for (const Encoding* encoding : encodings())
+    packed.push_back(random_tensor("e." + std::string(encoding->name),
+                                   {3, 2ull * encoding->block_elems}, encoding, stream++));
+  for (const Encoding* encoding : {&k_f16, &k_f32, &k_bf16})
+    plain.push_back(random_tensor("p \xC3\xBC " + std::string(encoding->name), {3, 5}, encoding,
+                                  stream++));
+  Metadata meta = every_type();
+  meta.set_u32("general.alignment", 64);
+  ASSERT_TRUE(write_gguf(folder + "/m.gguf", meta, packed).has_value());
+  ASSERT_TRUE(write_safetensors(folder + "/m.safetensors", {{"a", "b\n\""}}, plain).has_value());
+  Json listing;
+  for (std::string name : {"m.gguf", "m.safetensors"}) {
+    auto file = TensorFile::open(folder + "/" + name);
+    ASSERT_TRUE(file.has_value()) << file.error().message;
+    Json tensors;
+    for (const TensorInfo& tensor : file->tensors()) {
+      Json::Array shape(tensor.shape.begin(), tensor.shape.end());
+      tensors.set(tensor.name, Json::Array{tensor.encoding->name, shape,
+                                           sha256_hex(file->data(tensor))});
+    }
+    listing.set(name, tensors);
+  }
+  ASSERT_TRUE(write_file_atomic(folder + "/m.json", listing.dump(1)).has_value());
 }
 
 TEST_F(Writer, RefusesWhatNoReaderTakes) {
