@@ -71,18 +71,28 @@ std::string accepted(const OptionRow& row) {
   CHECK(false);
 }
 
+namespace {
+
+// from_chars knows '-' only; one '+' before a digit or a point is as good.
+std::string_view without_plus(std::string_view text) {
+  bool plus = text.size() > 1 && text[0] == '+' && text[1] != '-' && text[1] != '+';
+  return plus ? text.substr(1) : text;
+}
+
+}  // namespace
+
 Result<int64_t> parse_int(std::string_view text) {
   int64_t value = 0;
-  std::string_view digits = text.starts_with('+') ? text.substr(1) : text;
+  std::string_view digits = without_plus(text);
   auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-  if (error != std::errc() || end != digits.data() + digits.size() || digits.starts_with("+"))
+  if (error != std::errc() || end != digits.data() + digits.size())
     return fail(Code::kInvalid, "'{}' is not a whole number", text);
   return value;
 }
 
 Result<double> parse_number(std::string_view text) {
   double value = 0;
-  std::string_view digits = text.starts_with('+') ? text.substr(1) : text;
+  std::string_view digits = without_plus(text);
   auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
   if (error != std::errc() || end != digits.data() + digits.size() || !std::isfinite(value))
     return fail(Code::kInvalid, "'{}' is not a number", text);
