@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <tuple>
 
 namespace hearth {
@@ -124,14 +125,17 @@ Affine fit_affine(const Values& v, int q_max, bool min_may_rise) {
   AffineSearch search(v, q_max, min_may_rise);
   search.offer(plain);
   if (plain.scale == 0) return search.best();
-  // A fan of smaller and greater steps, from the lower end and about the middle.
-  constexpr int kTries = 9;
+  // A fan of smaller and greater steps; what does not fit then is cut off above, at both ends, or
+  // below.
+  constexpr int kTries = 7;
   for (int k = -kTries; k <= kTries; ++k) {
-    const double levels = q_max + 0.12 * k * (q_max < 8 ? 0.8 : 1.0);
+    const double levels = q_max + 0.16 * k * (q_max < 8 ? 0.8 : 1.0);
     const double scale = plain.scale * (q_max / levels);
-    search.offer({to_float(scale), plain.min});
-    const double middle = plain.min + q_max * (double{plain.scale} - scale) / 2;
-    if (min_may_rise || middle <= 0) search.offer({to_float(scale), to_float(middle)});
+    const double slack = q_max * (double{plain.scale} - scale);
+    for (const double below : {0.0, 0.5, 1.0}) {
+      const double min = plain.min + below * slack;
+      if (min_may_rise || min <= 0) search.offer({to_float(scale), to_float(min)});
+    }
   }
   search.refine();
   return search.best();
@@ -192,21 +196,39 @@ class GroupSearch {
       const Affine affine = fit_affine(group(g), shape.q_max, false);
       scale_[g] = affine.scale;
       min_[g] = -affine.min;
+      top_plain_scale_ =
+          std::max(top_plain_scale_, plain_affine(group(g), shape.q_max, false).scale);
     }
   }
 
   AffineGroups run() {
     const double top_scale = *std::max_element(scale_.begin(), scale_.end());
-    const double top_min = *std::max_element(min_.begin(), min_.end());
-    // The greatest scale and minimum may take any of the last few numbers.
-    constexpr int kEnds = 4;
+    std::array<float, 16> mins = min_;
+    std::nth_element(mins.begin(), mins.begin() + 1, mins.end(), std::greater<>());
+    const double top_min = mins[0], second_min = mins[1];
+    // The greatest scale and minimum may take any of the last few numbers: this matters where
+    // other groups are so small that their own numbers are coarse.
+    constexpr int kEnds = 5;
     for (int n = 0; n < kEnds; ++n) {
-      offer(stored_f16_not_zero(top_scale / (shape_.number_max - n)),
-            stored_f16_not_zero(top_min / (shape_.number_max - n)));
+      const int scale_number = std::max(shape_.number_max - n, 1);
+      const int min_number = std::max(shape_.number_max - 3 * n % kEnds, 1);
+      offer(stored_f16_not_zero(top_scale / scale_number),
+            stored_f16_not_zero(top_min / min_number), 0);
     }
-    for (int round = 0; round < 4; ++round) {
+    constexpr int kReach = 16;
+    // A group with an outlier may want a minimum only to be one level further on, which spoils
+    // the others' minimums, or fewer levels, which spoils their scales.
+    if (second_min > 0 && second_min < top_min / 2) {
+      const uint16_t dmin = stored_f16_not_zero(second_min / shape_.number_max);
+      offer(stored_f16_not_zero(top_scale / shape_.number_max), dmin, kReach);
+      offer(stored_f16_not_zero(top_plain_scale_ / shape_.number_max), dmin, kReach);
+    }
+    // A small group has few levels and its error many dips, so now look further around.
+    follow(best_.groups);
+    offer(best_.groups.d, best_.groups.dmin, kReach);
+    for (int round = 0; round < 3; ++round) {
       follow(best_.groups);
-      if (!offer(best_.next_d, best_.next_dmin)) break;
+      if (!offer(best_.next_d, best_.next_dmin, 1)) break;
     }
     set_levels();
     return best_.groups;
@@ -223,11 +245,12 @@ class GroupSearch {
     }
   }
 
-  bool offer(uint16_t d, uint16_t dmin) {
+  // Tries d and dmin with the best numbers, minimums up to `reach` from the wanted included.
+  bool offer(uint16_t d, uint16_t dmin, int reach) {
     Choice choice{.groups = {.d = d, .dmin = dmin}, .error = 0};
     Pair joint{};
     for (int g = 0; g < shape_.groups; ++g) {
-      const LevelSums sums = choose(g, choice);
+      const LevelSums sums = choose(g, reach, choice);
       const double scale = choice.groups.scale[g], min = choice.groups.min[g];
       joint.aa += scale * scale * sums.wqq;
       joint.ab -= scale * min * sums.wq;
@@ -251,7 +274,7 @@ class GroupSearch {
   }
 
   // The best numbers for group g under the d and dmin of `choice`, near the wanted ones.
-  LevelSums choose(int g, Choice& choice) const {
+  LevelSums choose(int g, int reach, Choice& choice) const {
     const float d = f16_to_f32(choice.groups.d), dmin = f16_to_f32(choice.groups.dmin);
     const IntegerLevels numbers{0, static_cast<float>(shape_.number_max)};
     const Energy& e = energy_[g];
@@ -259,25 +282,30 @@ class GroupSearch {
     const int near_min = static_cast<int>(numbers.nearest(min_[g] * inverse_or_zero(dmin)));
     double least = HUGE_VAL;
     LevelSums least_sums;
+    // Returns the minimum that suits the levels best.
+    const auto offer = [&](int scale, int min) {
+      const Affine affine{d * static_cast<float>(scale), -(dmin * static_cast<float>(min))};
+      const LevelSums sums = level_sums(group(g), shape_.q_max, affine);
+      const double error = sums.error(e, affine.scale, affine.min);
+      if (error < least) {
+        least = error;
+        least_sums = sums;
+        choice.groups.scale[g] = static_cast<uint8_t>(scale);
+        choice.groups.min[g] = static_cast<uint8_t>(min);
+      }
+      const double best_min = (affine.scale * sums.wq - e.wx) / e.w;
+      return static_cast<int>(numbers.nearest(to_float(best_min) * inverse_or_zero(dmin)));
+    };
     const int lo = std::max(near_scale - 1, 0), hi = std::min(near_scale + 1, shape_.number_max);
     for (int scale = lo; scale <= hi; ++scale) {
-      // For every scale the minimum is followed to where it settles.
-      int min = near_min;
-      for (int round = 0; round < 3; ++round) {
-        const Affine affine{d * static_cast<float>(scale), -(dmin * static_cast<float>(min))};
-        const LevelSums sums = level_sums(group(g), shape_.q_max, affine);
-        const double error = sums.error(e, affine.scale, affine.min);
-        if (error < least) {
-          least = error;
-          least_sums = sums;
-          choice.groups.scale[g] = static_cast<uint8_t>(scale);
-          choice.groups.min[g] = static_cast<uint8_t>(min);
-        }
-        const double best_min = (affine.scale * sums.wq - e.wx) / e.w;
-        const int next =
-            static_cast<int>(numbers.nearest(to_float(best_min) * inverse_or_zero(dmin)));
-        if (next == min) break;
-        min = next;
+      const int next = offer(scale, near_min);
+      if (next != near_min) offer(scale, next);
+      // Beyond half a step between levels it is all the same again, one level on.
+      const float half_step = d * static_cast<float>(scale) / 2;
+      const int far = static_cast<int>(std::min(half_step * inverse_or_zero(dmin) + 1, 16.0f));
+      for (int off = 1; off <= std::min(far, reach); ++off) {
+        if (near_min + off <= shape_.number_max) offer(scale, near_min + off);
+        if (near_min - off >= 0) offer(scale, near_min - off);
       }
     }
     choice.error += least;
@@ -300,6 +328,7 @@ class GroupSearch {
   const int size_;
   std::array<Energy, 16> energy_{};
   std::array<float, 16> scale_{}, min_{};  // wanted
+  float top_plain_scale_ = 0;
   Choice best_;
 };
 

@@ -38,7 +38,8 @@ std::vector<T> read_array(const std::string& name) {
 
 // Equal bits, all NaN being alike.
 bool same(float a, float b) {
-  return (std::isnan(a) && std::isnan(b)) || std::bit_cast<uint32_t>(a) == std::bit_cast<uint32_t>(b);
+  if (std::isnan(a) || std::isnan(b)) return std::isnan(a) && std::isnan(b);
+  return std::bit_cast<uint32_t>(a) == std::bit_cast<uint32_t>(b);
 }
 
 std::vector<std::byte> encode(const Encoding& row, const std::vector<float>& x,

@@ -19,6 +19,7 @@ void encode_block(const Values& v, BlockF16& block) {
 }  // namespace
 
 const Encoding k_f16{"F16", 1, BlockF16::kElems, sizeof(BlockF16),
-                     decode_blocks<BlockF16, decode_block>, encode_blocks<BlockF16, encode_block>};
+                     decode_blocks<BlockF16, decode_block>,
+                     encode_blocks<BlockF16, encode_block>};
 
 }  // namespace hearth

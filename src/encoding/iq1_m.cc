@@ -23,6 +23,6 @@ void decode_block(const BlockIQ1_M& block, float* out) {
 }  // namespace
 
 const Encoding k_iq1_m{"IQ1_M", 29, BlockIQ1_M::kElems, sizeof(BlockIQ1_M),
-                         decode_blocks<BlockIQ1_M, decode_block>, nullptr};
+                       decode_blocks<BlockIQ1_M, decode_block>, nullptr};
 
 }  // namespace hearth

@@ -22,6 +22,6 @@ void decode_block(const BlockIQ1_S& block, float* out) {
 }  // namespace
 
 const Encoding k_iq1_s{"IQ1_S", 19, BlockIQ1_S::kElems, sizeof(BlockIQ1_S),
-                         decode_blocks<BlockIQ1_S, decode_block>, nullptr};
+                       decode_blocks<BlockIQ1_S, decode_block>, nullptr};
 
 }  // namespace hearth

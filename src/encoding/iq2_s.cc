@@ -21,6 +21,6 @@ void decode_block(const BlockIQ2_S& block, float* out) {
 }  // namespace
 
 const Encoding k_iq2_s{"IQ2_S", 22, BlockIQ2_S::kElems, sizeof(BlockIQ2_S),
-                         decode_blocks<BlockIQ2_S, decode_block>, nullptr};
+                       decode_blocks<BlockIQ2_S, decode_block>, nullptr};
 
 }  // namespace hearth

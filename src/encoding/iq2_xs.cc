@@ -21,6 +21,6 @@ void decode_block(const BlockIQ2_XS& block, float* out) {
 }  // namespace
 
 const Encoding k_iq2_xs{"IQ2_XS", 17, BlockIQ2_XS::kElems, sizeof(BlockIQ2_XS),
-                         decode_blocks<BlockIQ2_XS, decode_block>, nullptr};
+                        decode_blocks<BlockIQ2_XS, decode_block>, nullptr};
 
 }  // namespace hearth

@@ -25,6 +25,6 @@ void decode_block(const BlockIQ3_S& block, float* out) {
 }  // namespace
 
 const Encoding k_iq3_s{"IQ3_S", 21, BlockIQ3_S::kElems, sizeof(BlockIQ3_S),
-                         decode_blocks<BlockIQ3_S, decode_block>, nullptr};
+                       decode_blocks<BlockIQ3_S, decode_block>, nullptr};
 
 }  // namespace hearth

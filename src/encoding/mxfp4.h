@@ -1,6 +1,6 @@
-// MXFP4: 32 four-bit floats (sign, two bits of exponent, one of mantissa) under a power of two, 4.25
-// bits a value (OCP Microscaling): value = 2^(e - 128) * kMxfp4Levels[q], the levels being twice
-// the four-bit floats.
+// MXFP4: 32 four-bit floats (sign, two bits of exponent, one of mantissa) under a power of two,
+// 4.25 bits a value (OCP Microscaling): value = 2^(e - 128) * kMxfp4Levels[q], the levels being
+// twice the four-bit floats.
 //
 //   byte  0 1              17
 //         |e|qs[16]         |        qs[i]: value i in the low nibble, value i + 16 in the high

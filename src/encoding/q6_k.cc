@@ -22,7 +22,7 @@ void decode_block(const BlockQ6_K& block, float* out) {
 void encode_block(const Values& v, BlockQ6_K& block) {
   const IntegerLevels levels{-32, 31};
   const GroupFit fit = fit_groups(v, levels, {16, -128, 127},
-                                  {-32, 0.003125f, 9, true});
+                                  {-32, 0.004f, 12, true});
   block.d = fit.d;
   for (int n = 0; n < 256; ++n) {
     const int h = n / 128, s = n % 128 / 32, i = n % 32;
