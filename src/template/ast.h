@@ -50,7 +50,7 @@ enum class NodeKind : uint8_t {
   kCallBlock,    // a: call node, b: macro
   kFilterBlock,  // a: filter, d: body
   kWith,         // list: target, value, ...; d: body
-  kScoped,       // d: body with names of its own (generation, autoescape)
+  kScoped,       // a: whether to escape, or kNoNode; d: body with names of its own
   kBlock,        // d: body that sees only the names of the top level
   kBreak,
   kContinue,

@@ -126,7 +126,11 @@ Result<Interp::Flow> Interp::exec_node(const Node& node) {
     case NodeKind::kCallBlock: return exec_call_block(node);
     case NodeKind::kFilterBlock: return exec_filter_block(node);
     case NodeKind::kWith: return exec_with(node);
-    case NodeKind::kScoped: return exec_scoped(node.d, scope_);
+    case NodeKind::kScoped:
+      if (node.a != kNoNode && truth(TRY(eval(node.a)))) {
+        return fail(Code::kUnsupported, "autoescape is not available in chat templates");
+      }
+      return exec_scoped(node.d, scope_);
     case NodeKind::kBlock: return exec_scoped(node.d, top_scope_);
     case NodeKind::kBreak: return Flow::kBreak;
     case NodeKind::kContinue: return Flow::kContinue;

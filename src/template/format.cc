@@ -178,10 +178,11 @@ Result<std::string> float_digits(double value, const Spec& spec) {
     if (spec.type == '%') text += '%';
     return text;
   }
-  if (spec.type != 0) return general(value, precision, spec.alternate, std::max<int64_t>(precision, 1));
+  int64_t significant = std::max<int64_t>(precision, 1);
+  if (spec.type != 0) return general(value, precision, spec.alternate, significant);
   if (spec.precision < 0) return float_repr(value);
   // No type: as 'g', but with a digit after the point.
-  std::string text = general(value, precision, false, std::max<int64_t>(precision, 1) - 1);
+  std::string text = general(value, precision, false, significant - 1);
   if (text.find_first_of(".e") == std::string::npos) text += ".0";
   return text;
 }

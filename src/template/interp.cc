@@ -9,7 +9,7 @@ namespace hearth::jinja {
 namespace {
 
 // Memory that a render may hold besides what the context itself needs.
-constexpr size_t kHeapBytes = 32u << 20;
+constexpr size_t kHeapBytes = 16u << 20;
 // Steps that any template may take, and those that each byte of context adds; together they
 // stop a runaway within a tenth of a second and leave long conversations all they need.
 constexpr uint64_t kSteps = 1'000'000;

@@ -326,7 +326,9 @@ Result<char32_t> named_escape(std::string_view body, size_t& at) {
 char32_t octal_escape(std::string_view body, size_t& at) {
   char32_t code = 0;
   size_t end = std::min(at + 3, body.size());
-  while (at < end && digit_of(body[at], 8)) code = code * 8 + static_cast<char32_t>(body[at++] - '0');
+  for (; at < end && digit_of(body[at], 8); ++at) {
+    code = code * 8 + static_cast<char32_t>(body[at] - '0');
+  }
   --at;
   return code;
 }

@@ -69,7 +69,8 @@ Result<std::optional<int64_t>> parse_int(std::string_view text, int64_t base) {
   }
   if (base == 0) base = 10;
   uint64_t value = 0;
-  auto read = std::from_chars(body.data(), body.data() + body.size(), value, static_cast<int>(base));
+  auto read =
+      std::from_chars(body.data(), body.data() + body.size(), value, static_cast<int>(base));
   if (body.empty() || read.ptr != body.data() + body.size()) return std::nullopt;
   uint64_t limit = static_cast<uint64_t>(INT64_MAX) + (negative ? 1 : 0);
   if (read.ec != std::errc{} || value > limit) {

@@ -147,7 +147,9 @@ uint16_t Parser::depth_of(const Node& made) const {
 
 Result<NodeId> Parser::add(Node made) {
   made.depth = std::max<uint16_t>(made.depth, static_cast<uint16_t>(depth_of(made) + 1));
-  if (made.depth > kNestingMax + 50) return error_at(made.pos, "the template nests too deeply here");
+  if (made.depth > kNestingMax + 50) {
+    return error_at(made.pos, "the template nests too deeply here");
+  }
   program_.nodes.push_back(made);
   return static_cast<NodeId>(program_.nodes.size() - 1);
 }
@@ -272,7 +274,8 @@ Result<NodeId> Parser::comparison() {
   NodeId first = TRY(binary(3));
   std::vector<uint32_t> rest;
   for (;;) {
-    auto row = std::ranges::find_if(kCompare, [&](auto& known) { return now().is_op(known.first); });
+    auto row =
+        std::ranges::find_if(kCompare, [&](auto& known) { return now().is_op(known.first); });
     Op op;
     if (row != std::end(kCompare)) {
       op = row->second;

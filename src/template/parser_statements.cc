@@ -22,7 +22,9 @@ struct Outside {
 
 std::string listed(const std::vector<std::string_view>& names) {
   std::string out;
-  for (std::string_view name : names) out += (out.empty() ? "'" : " or '") + std::string(name) + "'";
+  for (std::string_view name : names) {
+    out += (out.empty() ? "'" : " or '") + std::string(name) + "'";
+  }
   return out;
 }
 
@@ -116,7 +118,8 @@ Result<NodeId> Parser::for_statement() {
   ++at_;
   if (otherwise) loop.otherwise = TRY(last_body("endfor"));
   harden(loop.recursive ? unknown : body_unknown);
-  uint16_t depth = static_cast<uint16_t>(std::max(node(loop.body).depth, node(loop.iter).depth) + 1);
+  uint16_t depth =
+      static_cast<uint16_t>(std::max(node(loop.body).depth, node(loop.iter).depth) + 1);
   if (otherwise) {
     depth = std::max<uint16_t>(depth, static_cast<uint16_t>(node(loop.otherwise).depth + 1));
   }
@@ -272,12 +275,12 @@ Result<NodeId> Parser::with_statement() {
 }
 
 // {% generation %} of transformers (a call block without a call, so its names are its own), and
-// {% autoescape x %}, which changes nothing here: chat templates escape nothing.
+// {% autoescape x %}, which is refused where x is true: chat templates escape nothing.
 Result<NodeId> Parser::scoped_statement() {
   uint32_t pos = now().pos;
   bool generation = now().is_name("generation");
   ++at_;
-  if (!generation) TRY(expression());
+  NodeId escapes = generation ? kNoNode : TRY(expression());
   size_t unknown = unknown_.size();
   int saved = loops_;
   if (generation) loops_ = 0;
@@ -286,7 +289,7 @@ Result<NodeId> Parser::scoped_statement() {
   NodeId text = TRY(std::move(inner));
   harden(unknown);
   uint16_t depth = static_cast<uint16_t>(node(text).depth + 1);
-  return add({NodeKind::kScoped, Op::kAdd, depth, pos, kNoNode, 0, 0, text});
+  return add({NodeKind::kScoped, Op::kAdd, depth, pos, escapes, 0, 0, text});
 }
 
 Result<NodeId> Parser::block_statement() {

@@ -16,7 +16,8 @@ Value made(Call& call, std::string text) {
   return call.in.string(std::move(text), call.self.is_markup());
 }
 
-Value made_list(Call& call, const std::vector<std::string_view>& parts) {
+Result<Value> made_list(Call& call, const std::vector<std::string_view>& parts) {
+  TRY(call.in.fits(parts.size() * (sizeof(Str) + sizeof(Value))));
   std::vector<Value> values;
   values.reserve(parts.size());
   for (std::string_view part : parts) values.push_back(made(call, std::string(part)));
@@ -25,6 +26,7 @@ Value made_list(Call& call, const std::vector<std::string_view>& parts) {
 
 template <std::string (*kMap)(std::string_view)>
 Result<Value> mapped(Call& call) {
+  call.in.heap.spend(self_text(call).size() / 16);
   return made(call, kMap(self_text(call)));
 }
 
@@ -163,6 +165,7 @@ Result<int64_t> position(Call& call, bool from_right) {
   Window at = TRY(window(call, 1));
   if (!at.valid) return -1;
   std::string_view part = at.text.substr(at.from, at.to - at.from);
+  call.in.heap.spend((part.size() + what.size()) / (from_right ? 8 : 16));
   size_t found = from_right ? rfind_text(part, what) : find_text(part, what, 0);
   if (found == std::string_view::npos) return -1;
   return at.characters_before(at.from + found);

@@ -9,7 +9,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const hearth::Json kContext = [] {
     auto json = hearth::Json::parse(
         R"({"messages":[{"role":"user","content":"h\u00e9 <b>"},{"role":"assistant",
-            "content":null,"tool_calls":[{"function":{"name":"f","arguments":{"x":[1,2.5,true]}}}]}],
+            "content":null,"tool_calls":[{"function":{"name":"f",
+            "arguments":{"x":[1,2.5,true]}}}]}],
             "tools":[{"type":"function"}],"bos_token":"<s>","add_generation_prompt":true,"x":3})");
     CHECK(json.has_value());
     return *json;

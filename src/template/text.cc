@@ -154,7 +154,8 @@ Result<std::string> justify(Interp& in, const Value& value, int64_t width, std::
   if (room > (size_t{1} << 40)) return fail(Code::kTooLarge, "the template needs too much memory");
   TRY(in.fits(room * fill.size() + text.size()));
   // Where the room is odd, str.center puts the extra character left if the width is odd.
-  size_t left = align == '<' ? 0 : align == '>' ? room : room / 2 + (room & static_cast<size_t>(width) & 1);
+  size_t middle = room / 2 + (room & static_cast<size_t>(width) & 1);
+  size_t left = align == '<' ? 0 : align == '>' ? room : middle;
   std::string out;
   for (size_t i = 0; i < left; ++i) out += fill;
   out += text;

@@ -18,6 +18,7 @@ Result<Value> soft(Call& call) {
 
 Result<Value> mapped(Call& call, std::string (*map)(std::string_view)) {
   Value text = TRY(soft(call));
+  call.in.heap.spend(text.text().size() / 16);
   return call.in.string(map(text.text()), text.is_markup());
 }
 

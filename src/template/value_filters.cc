@@ -77,7 +77,7 @@ Result<Value> tojson(Call& call) {
   style.sort_keys = call.truth(3, false);
   if (call.has(1) && !call.arg[1].is_none()) {
     style.indented = true;
-    style.item_separator = ",";
+    style.item_separator.resize(1);  // without the blank
     if (call.arg[1].is_string()) {
       style.indent = call.arg[1].text();
     } else {
