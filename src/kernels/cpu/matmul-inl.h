@@ -2,7 +2,7 @@
 //   gemv    one to four rows of x: weights go from memory through registers into the products,
 //           some rows of weights side by side so that the additions do not wait for each other
 //   narrow  some rows of x: a tile of weight rows is decoded piece by piece into L1
-//   wide    many rows of x: a strip of weight rows is decoded once (half of L2), then tiles of
+//   wide    many rows of x: a strip of weight rows is decoded once into scratch, then tiles of
 //           kTileRows weights x kTileColumns rows of x run over it, a piece of k at a time
 // A tile keeps one accumulator of sixteen lanes per output in registers; between pieces of k they
 // rest in memory, so that each lane is the same chain of operations whichever way is taken.
@@ -194,8 +194,9 @@ void matmul_narrow(const MatmulArgs& a, const FormatOps<Dot>& ops) {
   }
 }
 
-inline constexpr int64_t kStripBytes = 384 << 10;  // decoded weights of a strip, in L2
-inline constexpr int64_t kLargestStrip = 2 << 20;  // where k is so long that one tile needs it
+// Decoded weights of a strip. A piece of k of it lies in L2 while a block of columns passes; the
+// more rows it has, the less often x comes from further away.
+inline constexpr int64_t kStripBytes = 2 << 20;
 inline constexpr int64_t kMaxStripRows = 64;
 inline constexpr int64_t kBlockTiles = 8;  // column tiles whose accumulators rest in L2
 
@@ -228,10 +229,9 @@ void matmul_wide(const MatmulArgs& a, const FormatOps<Dot>& ops) {
   const int64_t stride = (a.k + 31) / 32 * 32 + 32;  // off a power of two, for the cache's sets
   const int64_t row_bytes = stride * static_cast<int64_t>(sizeof(T));
   int64_t strip = smaller(kStripBytes / row_bytes, kMaxStripRows) / kTileRows * kTileRows;
-  if (strip < kTileRows) strip = kTileRows;
-  if (strip * row_bytes > kLargestStrip) return matmul_narrow<Dot>(a, ops);
+  if (strip < kTileRows) return matmul_narrow<Dot>(a, ops);
   T* w = reinterpret_cast<T*>(a.scratch);
-  float* partial = reinterpret_cast<float*>(a.scratch + kLargestStrip);
+  float* partial = reinterpret_cast<float*>(a.scratch + kStripBytes);
   for (int64_t o = a.out_begin; o < a.out_end; o += strip) {
     const int64_t rows = smaller(strip, a.out_end - o);
     const int64_t decoded = (rows + kTileRows - 1) / kTileRows * kTileRows;
