@@ -65,7 +65,8 @@ Result<int> run_intake(const Args& args) {
   if (!options.flag("status") && !blob.complete_already()) {
     if (!options.has("part")) return fail(Code::kUsage, "intake needs --part or --status");
     // All parts may be there and unchecked when the last run was killed at the very end.
-    if (!blob.all_parts()) TRY(take_part(args, blob, static_cast<uint32_t>(options.integer("part"))));
+    auto part = static_cast<uint32_t>(options.integer("part"));
+    if (!blob.all_parts()) TRY(take_part(args, blob, part));
   }
   if (blob.all_parts() && !blob.complete_already()) TRY(blob.complete());
   if (blob.complete_already()) TRY(print("done {}\n", digest.text()));
@@ -80,7 +81,8 @@ constexpr OptionRow kOptions[] = {
     {.name = "sha256", .value_name = "HEX", .text = "digest of the whole"},
     {.name = "size", .type = OptionType::kInt, .min = 1, .max = 1e15, .text = "bytes of the whole"},
     {.name = "of", .type = OptionType::kInt, .min = 1, .max = 100000, .text = "number of parts"},
-    {.name = "part", .type = OptionType::kInt, .min = 1, .max = 100000, .text = "which part this is"},
+    {.name = "part", .type = OptionType::kInt, .min = 1, .max = 100000,
+     .text = "which part this is"},
     {.name = "bytes", .type = OptionType::kInt, .min = 1, .max = 1e15,
      .text = "bytes of this part; another number is refused"},
     {.name = "status", .type = OptionType::kFlag, .text = "print what comes next, take nothing"},

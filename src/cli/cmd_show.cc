@@ -178,16 +178,20 @@ std::string tokenizer_text(const Json& tokenizer) {
 Result<int> run_show(const Args& args) {
   const Options& options = args.options;
   int views = 0;
-  for (std::string_view view : {"modelfile", "template", "tokenizer", "parameters", "license", "system"})
+  for (std::string_view view :
+       {"modelfile", "template", "tokenizer", "parameters", "license", "system"})
     views += options.flag(view);
-  if (views > 1) return fail(Code::kUsage, "show takes one of --modelfile, --template, --tokenizer, "
-                                           "--parameters, --license and --system at a time");
+  if (views > 1)
+    return fail(Code::kUsage,
+                "show takes one of --modelfile, --template, --tokenizer, --parameters, --license "
+                "and --system at a time");
   ResolvedModel model = TRY(resolve_model(args.positional("MODEL")));
   if (options.flag("modelfile")) return print_text(TRY(modelfile_of(model)));
   if (options.flag("system")) return print_text(model.system);
   if (options.flag("parameters"))
     return print_text(options.flag("json") ? model.params.dump(2) : TRY(parameter_lines(model)));
-  if (options.flag("license")) return print_text(fmt::format("{}", fmt::join(model.licenses, "\n")));
+  if (options.flag("license"))
+    return print_text(fmt::format("{}", fmt::join(model.licenses, "\n")));
   if (options.flag("tokenizer")) {
     Json tokenizer = TRY(describe_tokenizer(model.path));
     return print_text(options.flag("json") ? tokenizer.dump(2) : tokenizer_text(tokenizer));

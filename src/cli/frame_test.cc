@@ -121,7 +121,8 @@ TEST(Table, SizesAndAges) {
 }
 
 TEST(Terminal, TextFromFilesIsShownNotObeyed) {
-  EXPECT_EQ(printable("a\x1b]0;t\x07\n\t\xFF\x7F\xC2\x9B"), "a\\x1b]0;t\\x07\n\t\xEF\xBF\xBD\\x7f\\x9b");
+  EXPECT_EQ(printable("a\x1b]0;t\x07\n\t\xFF\x7F\xC2\x9B"),
+            "a\\x1b]0;t\\x07\n\t\xEF\xBF\xBD\\x7f\\x9b");
 }
 
 }  // namespace

@@ -70,7 +70,8 @@ Result<std::vector<FolderFile>> model_files(const fs::path& folder,
     }
     std::error_code error;
     uint64_t size = fs::file_size(folder / name, error);
-    if (error) return fail(Code::kIo, "cannot read {}: {}", (folder / name).string(), error.message());
+    if (error)
+      return fail(Code::kIo, "cannot read {}: {}", (folder / name).string(), error.message());
     out.push_back({name, folder / name, size});
   }
   return out;
@@ -82,7 +83,8 @@ Result<std::vector<FolderFile>> gguf_parts(const fs::path& first) {
   constexpr std::string_view kFirst = "-00001-of-";
   size_t at = name.rfind(kFirst);
   uint32_t count = 1;
-  if (at != std::string::npos && name.size() == at + kFirst.size() + 10 && name.ends_with(".gguf")) {
+  bool split = at != std::string::npos && name.size() == at + kFirst.size() + 10;
+  if (split && name.ends_with(".gguf")) {
     auto parsed = parse_int(std::string_view(name).substr(at + kFirst.size(), 5));
     if (parsed && *parsed >= 1) count = static_cast<uint32_t>(*parsed);
   }

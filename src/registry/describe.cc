@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <tuple>
 
 #include "base/file.h"
 #include "container/tensor_file.h"
@@ -46,7 +47,9 @@ void count_types(const TensorFile& file, ModelFacts& out) {
     row->bytes += tensor.bytes;
     out.parameters += tensor.elems();
   }
-  std::ranges::stable_sort(out.types, std::greater(), &ModelFacts::TypeRow::bytes);
+  std::ranges::sort(out.types, std::greater(), [](const ModelFacts::TypeRow& row) {
+    return std::tie(row.bytes, row.type);
+  });
   if (!out.types.empty()) out.quantization = out.types[0].type;
   out.bytes = file.file_bytes();
 }
@@ -171,7 +174,8 @@ Result<Json> describe_tokenizer(const std::string& path) {
   std::error_code error;
   if (fs::is_directory(path, error)) return folder_tokenizer(path);
   TensorFile file = TRY(TensorFile::open(path));
-  if (file.kind() != ContainerKind::kGguf || file.metadata().find("tokenizer.ggml.model") == nullptr)
+  bool found = file.metadata().find("tokenizer.ggml.model") != nullptr;
+  if (file.kind() != ContainerKind::kGguf || !found)
     return fail(Code::kNotFound, "{} holds no tokenizer", path);
   return gguf_tokenizer(file.metadata());
 }

@@ -177,7 +177,7 @@ std::string quote_modelfile_value(std::string_view value) {
   bool quotes = value.find('\n') != std::string_view::npos || value.starts_with(' ') ||
                 value.ends_with(' ') || value.starts_with('"') || value.empty();
   if (!quotes) return std::string(value);
-  std::string_view mark = value.find('"') == std::string_view::npos ? kTriple.substr(0, 1) : kTriple;
+  std::string_view mark = value.find('"') == std::string_view::npos ? "\"" : kTriple;
   return fmt::format("{}{}{}", mark, value, mark);
 }
 

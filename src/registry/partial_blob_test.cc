@@ -81,7 +81,8 @@ TEST_F(PartialBlobTest, WrongBytesAreDroppedAsAWhole) {
 TEST_F(PartialBlobTest, JournalsThatDoNotFitAreDropped) {
   for (std::string_view journal :
        {"", "{", "[]", R"({"size":37,"parts":3,"done":2,"bytes":999})",
-        R"({"size":37,"parts":3,"done":9,"bytes":5})", R"({"size":37,"parts":4,"done":1,"bytes":5})",
+        R"({"size":37,"parts":3,"done":9,"bytes":5})",
+        R"({"size":37,"parts":4,"done":1,"bytes":5})",
         R"({"size":37,"parts":3,"done":-1,"bytes":-5})", R"({"size":"a","parts":{},"done":1})"}) {
     write_text(file("-partial"), kWhole.substr(0, 20));
     write_text(file("-partial.json"), journal);

@@ -27,8 +27,9 @@ Result<void> read_layers(const Store& store, const StoredModel& model, ResolvedM
   for (const Layer& layer : model.manifest.layers) {
     const std::string& type = layer.media_type;
     if (type == media::kAdapter) out.has_adapter = true;
-    bool text_layer = type == media::kTemplate || type == media::kPrompt || type == media::kSystem ||
-                      type == media::kParams || type == media::kMessages || type == media::kLicense;
+    bool text_layer = type == media::kTemplate || type == media::kPrompt ||
+                      type == media::kSystem || type == media::kParams ||
+                      type == media::kMessages || type == media::kLicense;
     if (!text_layer) continue;
     std::string text = TRY(store.read_text(layer.digest, kTextBytesMax));
     if (type == media::kTemplate || type == media::kPrompt) out.template_text = std::move(text);

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <tuple>
 
 #include "base/options.h"
 #include "registry/store_files.h"
@@ -138,7 +139,9 @@ Result<std::vector<StoredModel>> Store::list(std::vector<StoreProblem>* broken) 
     else if (broken != nullptr && model.error().code != Code::kNotFound)
       broken->push_back({"manifest " + name.display(), model.error().message});
   }
-  std::ranges::stable_sort(out, std::greater(), &StoredModel::modified);
+  std::ranges::sort(out, [](const StoredModel& a, const StoredModel& b) {
+    return std::tie(b.modified, a.name) < std::tie(a.modified, b.name);
+  });
   return out;
 }
 

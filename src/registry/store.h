@@ -137,8 +137,9 @@ class StoreWriter {
   // Refers to a blob that is there already; kNotFound.
   Result<Layer> use_blob(std::string_view media_type, const Digest& digest) const;
 
-  // Gives the manifest its name, replacing what had it before. Every blob must be there (kNotFound).
-  // Keeps the stored spelling of a name that differs in case only. Returns the manifest's digest.
+  // Gives the manifest its name, replacing what had it before. Every blob must be there
+  // (kNotFound). Keeps the stored spelling of a name that differs in case only. Returns the
+  // manifest's digest.
   Result<std::string> write_manifest(const ModelName& name, const Manifest& manifest) const;
   // The manifest of `from` under another name as well, byte for byte.
   Result<void> copy(const ModelName& from, const ModelName& to) const;

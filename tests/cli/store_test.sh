@@ -52,8 +52,8 @@ refuses 2 "needs SOURCE" cp
 refuses 2 "does not know what to do with" verify one
 [ ! -e "$HEARTH_HOME" ] || fault "words alone made a store"
 "$hearth" list >/dev/full 2>"$work/err"
-check "a full disk behind stdout" "1 Error: the disk is full: the output is cut off; free some space" \
-  "$? $(cat "$work/err")"
+check "a full disk behind stdout" \
+  "1 Error: the disk is full: the output is cut off; free some space" "$? $(cat "$work/err")"
 { sleep 0.2; "$hearth" list 2>"$work/err"; echo "$?" >"$work/rc"; } | true
 check "a closed pipe" 1 "$(cat "$work/rc")"
 contains "a closed pipe" "Error: the program that reads the output has gone" "$(cat "$work/err")"
@@ -96,7 +96,8 @@ assert m["parameters"] == 8 * 32 + 32 * 32 + 32 and m["context_length"] == 128, 
 assert m["template_language"] == "jinja" and m["options"]["stop"] == ["END"], m
 assert [t["type"] for t in m["tensor_types"]] == ["Q8_0", "F32"], m' || fault "show --json"
 "$hearth" show mine --modelfile >again && "$hearth" create again -f again >/dev/null
-check "a Modelfile makes the model again" "$id" "$("$hearth" list again | awk 'NR > 1 { print $2 }')"
+check "a Modelfile makes the model again" "$id" \
+  "$("$hearth" list again | awk 'NR > 1 { print $2 }')"
 check "show of a path" "$("$hearth" show quick)" "$("$hearth" show "$data/tiny.gguf")"
 contains "show of a folder" "safetensors" "$("$hearth" show "$data/folder")"
 refuses 2 "one of" show mine --system --license
@@ -130,7 +131,8 @@ check "cp" "copied 'mine:latest' to 'team/copy:2'" "$("$hearth" cp mine team/cop
 refuses 1 "no model 'nope:latest'" cp nope x
 refuses 1 "no model 'nope:latest'" rm mine nope
 "$hearth" show mine >/dev/null || fault "rm removed one of two although the other was missing"
-check "rm" "deleted 'mine:latest' deleted 'other:v1'" "$("$hearth" rm MINE other:v1 | xargs -d '\n')"
+check "rm" "deleted 'mine:latest' deleted 'other:v1'" \
+  "$("$hearth" rm MINE other:v1 | xargs -d '\n')"
 check "the copy still works" "Be brief." "$("$hearth" show team/copy:2 --system)"
 "$hearth" rm team/copy:2 again quick >/dev/null
 check "all space is free again" 0 "$(blobs)"
@@ -195,7 +197,8 @@ check "status of nothing" "next 1 of 3" "$(take --status)"
 check "first part" "next 2 of 3" "$(take --part 1 part.00)"
 refuses 1 "part 1 is out of order: part 2 comes next" \
   intake --sha256 "$sha" --size "$size" --of 3 --part 1 part.00
-refuses 1 "fetch it again" intake --sha256 "$sha" --size "$size" --of 3 --part 2 --bytes 1000 part.02
+refuses 1 "fetch it again" \
+  intake --sha256 "$sha" --size "$size" --of 3 --part 2 --bytes 1000 part.02
 check "a broken part changes nothing" "next 2 of 3" "$(take --status)"
 { head -c 500 part.01; sleep 5; } | take --part 2 - >/dev/null 2>&1 & pid=$!
 sleep 0.3
@@ -210,13 +213,14 @@ check "once more" "done sha256:$sha" "$(take --status)"
 printf 'FROM sha256:%s\n' "$sha" | "$hearth" create starter -f - >/dev/null || fault "FROM sha256:"
 contains "it is the model" "Tiny" "$("$hearth" show starter)"
 refuses 1 "no SHA-256 digest" intake --sha256 ../../x --size 1 --of 1 --part 1 whole
-refuses 1 "have the digest" intake --sha256 "$(printf '%064d' 0)" --size "$size" --of 1 --part 1 whole
+refuses 1 "have the digest" \
+  intake --sha256 "$(printf '%064d' 0)" --size "$size" --of 1 --part 1 whole
 
 # ---- environment -------------------------------------------------------------------------------
 OLLAMA_MODELS="$work/theirs" "$hearth" create t --from "$data/tiny.gguf" >/dev/null
 [ -e "$work/theirs/blobs" ] || fault "OLLAMA_MODELS is honoured"
-HEARTH_MODELS="$work/ours" OLLAMA_MODELS="$work/theirs" "$hearth" create t --from "$data/tiny.gguf" \
-  >/dev/null
+HEARTH_MODELS="$work/ours" OLLAMA_MODELS="$work/theirs" \
+  "$hearth" create t --from "$data/tiny.gguf" >/dev/null
 [ -e "$work/ours/blobs" ] || fault "HEARTH_MODELS comes before OLLAMA_MODELS"
 contains "the default" ".hearth" "$(unset HEARTH_HOME; "$hearth" create t --from "$data/tiny.gguf" \
   >/dev/null; ls -d "$work/.hearth")"
