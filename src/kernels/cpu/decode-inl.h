@@ -222,7 +222,8 @@ struct Q6_K {
     store(scale, mul(splat(f16_to_f32(load16(p + offsetof(BlockQ6_K, d)))),
                      cvt_i8(reinterpret_cast<const int8_t*>(p + offsetof(BlockQ6_K, scales)))));
     const auto send = [&](int i, U8x32 codes) {
-      emit(i, ScaledChunk{splat(scale[2 * i]), splat(scale[2 * i + 1]), sub_bytes(and_bytes(codes, 63), 32)});
+      const U8x32 signed_codes = sub_bytes(and_bytes(codes, 63), 32);
+      emit(i, ScaledChunk{splat(scale[2 * i]), splat(scale[2 * i + 1]), signed_codes});
     };
     for (int half = 0; half < 2; ++half) {
       const uint8_t* ql = p + offsetof(BlockQ6_K, ql) + 64 * half;

@@ -6,7 +6,8 @@
 // linker keeps from the AVX-512 unit would crash older processors.
 //
 // F32x16, with the meaning of each function:
-//   zero() splat(s) two_halves(a, b) load(p) load_n(p, n) (n < 16 values, the rest 0) store(p, v) store_n(p, v, n)
+//   zero() splat(s) two_halves(a, b) load(p) load_n(p, n) (n < 16 values, the rest 0)
+//   store(p, v) store_n(p, v, n)
 //   add sub mul div fma(a, b, c) = a*b+c rounded once; max(a, b) = a > b ? a : b; min alike
 //   abs(v), select_negative(z, a, b) = z >= 0 ? b : a, select_less(x, y, a, b) = x < y ? a : b
 //   copy_sign(magnitude, sign), scale_pow2(p, shifted): p * 2^(shifted - kRoundMagic)
