@@ -14,6 +14,7 @@
 #include "base/result.h"
 #include "base/utf8.h"
 #include "container/metadata.h"
+#include "tokenizer/entry_index.h"
 
 namespace hearth {
 
@@ -69,15 +70,20 @@ class Tokenizer {
   // Ends a generation: EOS, EOT, and the end-of-turn tokens that models of the field use.
   bool ends_generation(TokenId id) const;
 
+  // Whether decode() drops one leading space of the text, which encode() had put there.
+  bool strips_leading_space() const { return strips_leading_space_; }
+
   std::string_view model_name() const { return model_name_; }          // "gpt2", "llama"
   std::string_view pre_tokenizer_name() const { return pre_name_; }    // "qwen2", "smollm", ...
 
  protected:
   std::vector<std::string> entries_;
+  EntryIndex index_;
   std::vector<TokenKind> kinds_;
   std::vector<TokenId> end_ids_;
   TokenId bos_ = -1, eos_ = -1;
   bool add_bos_ = false, add_eos_ = false;
+  bool strips_leading_space_ = false;
   std::string model_name_, pre_name_;
 };
 

@@ -1,0 +1,215 @@
+#include "tokenizer/bpe_tokenizer.h"
+
+#include <algorithm>
+
+#include "base/utf8.h"
+#include "tokenizer/byte_level.h"
+
+namespace hearth {
+namespace {
+
+bool is_reserved(TokenKind kind) {
+  return kind == TokenKind::kControl || kind == TokenKind::kUnknown;
+}
+
+// "<0x0A>"
+std::string byte_entry(int byte) {
+  constexpr char kDigits[] = "0123456789ABCDEF";
+  return {'<', '0', 'x', kDigits[byte >> 4], kDigits[byte & 15], '>'};
+}
+
+}  // namespace
+
+BpeTokenizer::BpeTokenizer(Vocabulary vocabulary, Normalizer normalizer,
+                           PreTokenizer pre_tokenizer, MergeTable merges,
+                           const BpeOptions& options)
+    : TextTokenizer(std::move(vocabulary), std::move(normalizer)),
+      pre_tokenizer_(std::move(pre_tokenizer)),
+      merges_(std::move(merges)),
+      options_(options) {
+  strips_leading_space_ = options.strips_leading_space;
+  for (int byte = 0; byte < 256; ++byte) {
+    std::string text;
+    if (options.byte_level) append_utf8(text, byte_to_alphabet(static_cast<uint8_t>(byte)));
+    else text = byte_entry(byte);
+    byte_ids_[static_cast<size_t>(byte)] = find(text);
+  }
+  if (!options.byte_level) cutter_.build(entries_);
+}
+
+void BpeTokenizer::encode_plain(std::string_view text, bool first, EncodeScratch& scratch,
+                                std::vector<TokenId>& out) const {
+  pre_tokenizer_.run(text, first, scratch.regex, [&](std::string_view word) {
+    while (!word.empty()) {
+      size_t end = options_.byte_level ? word.size() : cutter_.word_end(word, 0);
+      end = std::min(end, kWordBytesMax);
+      encode_word(word.substr(0, end), scratch, out);
+      word.remove_prefix(end);
+    }
+  });
+}
+
+void BpeTokenizer::encode_word(std::string_view word, EncodeScratch& scratch,
+                               std::vector<TokenId>& out) const {
+  WordCache::Slot* slot = scratch.cache.slot_of(word);
+  if (slot && slot->holds(word)) {
+    out.insert(out.end(), slot->ids.begin(), slot->ids.begin() + slot->count);
+    return;
+  }
+  const size_t before = out.size();
+  const TokenId whole = options_.ignore_merges ? whole_word(word, scratch) : -1;
+  if (whole >= 0) out.push_back(whole);
+  else merge_word(word, scratch, out);
+  if (slot) WordCache::store(*slot, word, out.data() + before, out.size() - before);
+}
+
+TokenId BpeTokenizer::whole_word(std::string_view word, EncodeScratch& scratch) const {
+  std::string_view text = word;
+  if (options_.byte_level) {
+    scratch.text.clear();
+    append_byte_level(scratch.text, word);
+    text = scratch.text;
+  }
+  const TokenId id = find(text);
+  return id >= 0 && !is_reserved(token_kind(id)) ? id : -1;
+}
+
+void BpeTokenizer::merge_word(std::string_view word, EncodeScratch& scratch,
+                              std::vector<TokenId>& out) const {
+  std::vector<Symbol>& symbols = scratch.symbols;
+  symbols.clear();
+  if (options_.byte_level) split_bytes(word, symbols);
+  else split_characters(word, symbols);
+  if (symbols.empty()) return;
+  merge_symbols(symbols, scratch.heap, [this](const Symbol& left, const Symbol& right) {
+    return merges_.find(left.id, right.id);
+  });
+  for (uint32_t at = 0; at != kNoSymbol; at = symbols[at].next)
+    if (symbols[at].id >= 0) out.push_back(symbols[at].id);
+}
+
+void BpeTokenizer::split_bytes(std::string_view word, std::vector<Symbol>& symbols) const {
+  symbols.reserve(word.size());
+  for (size_t at = 0; at < word.size(); ++at) {
+    const TokenId id = byte_ids_[static_cast<uint8_t>(word[at])];
+    symbols.push_back({.begin = static_cast<uint32_t>(at), .bytes = 1,
+                       .id = id >= 0 ? id : unknown_});
+  }
+}
+
+void BpeTokenizer::split_characters(std::string_view word, std::vector<Symbol>& symbols) const {
+  bool after_unknown = false;
+  for (size_t at = 0; at < word.size();) {
+    const size_t bytes = decode_utf8(word, at).bytes;
+    const std::string_view text = word.substr(at, bytes);
+    const auto begin = static_cast<uint32_t>(at);
+    at += bytes;
+    TokenId id = find(text);
+    if (id >= 0 && is_reserved(token_kind(id))) id = -1;
+    if (id >= 0) {
+      symbols.push_back({.begin = begin, .bytes = static_cast<uint32_t>(bytes), .id = id});
+      after_unknown = false;
+      continue;
+    }
+    bool all = options_.byte_fallback;
+    for (const char c : text) all = all && byte_ids_[static_cast<uint8_t>(c)] >= 0;
+    if (all) {
+      for (uint32_t i = 0; i < bytes; ++i)
+        symbols.push_back({.begin = begin + i, .bytes = 1,
+                           .id = byte_ids_[static_cast<uint8_t>(text[i])]});
+      after_unknown = false;
+      continue;
+    }
+    if (after_unknown && options_.fuse_unknown) {
+      symbols.back().bytes += static_cast<uint32_t>(bytes);
+    } else {
+      symbols.push_back({.begin = begin, .bytes = static_cast<uint32_t>(bytes), .id = unknown_});
+    }
+    after_unknown = true;
+  }
+}
+
+std::string BpeTokenizer::entry_bytes(std::string_view entry) const {
+  std::string out;
+  if (options_.byte_level) {
+    if (!append_from_byte_level(out, entry)) out = entry;
+    return out;
+  }
+  if (!options_.unescape_spaces) return std::string(entry);
+  size_t at = 0;
+  for (size_t mark; (mark = entry.find(kSpaceMark, at)) != std::string_view::npos;
+       at = mark + kSpaceMark.size()) {
+    out += entry.substr(at, mark - at);
+    out += ' ';
+  }
+  return out += entry.substr(at);
+}
+
+MergeReader::MergeReader(const Vocabulary& vocabulary, size_t merges, bool replace)
+    : vocabulary(vocabulary), replace_(replace) {
+  table.reserve(merges);
+}
+
+// Merges mostly come in the order of the entries that they make, so the next entry is tried
+// before the index.
+TokenId MergeReader::joined_id(std::string_view left, std::string_view right) {
+  const auto next = static_cast<size_t>(previous_ + 1);
+  if (next < vocabulary.entries.size()) {
+    const std::string& guess = vocabulary.entries[next];
+    if (guess.size() == left.size() + right.size() && guess.starts_with(left) &&
+        guess.ends_with(right) && vocabulary.kinds[next] == TokenKind::kNormal)
+      return static_cast<TokenId>(next);
+  }
+  buffer_.assign(left);
+  buffer_ += right;
+  return vocabulary.find(buffer_);
+}
+
+bool MergeReader::add(std::string_view left, std::string_view right) {
+  const uint32_t rank = rank_++;
+  const TokenId left_id = vocabulary.find(left), right_id = vocabulary.find(right);
+  const TokenId joined = left_id < 0 || right_id < 0 ? -1 : joined_id(left, right);
+  if (joined < 0) return false;
+  previous_ = joined;
+  if (!is_reserved(vocabulary.kinds[static_cast<size_t>(joined)]))
+    table.add(left_id, right_id, {rank, joined}, replace_);
+  return true;
+}
+
+Result<std::shared_ptr<const Tokenizer>> make_bpe_from_gguf(const Metadata& metadata) {
+  Vocabulary vocabulary = TRY(read_gguf_vocabulary(metadata));
+  if (vocabulary.model_name == "gemma4") vocabulary.pre_name = "gemma4";
+  if (vocabulary.pre_name.empty()) vocabulary.pre_name = "default";
+  const PreTokenizerRow* row = find_pre_tokenizer(vocabulary.pre_name);
+  if (!row)
+    return fail(Code::kUnsupported, "tokenizer.ggml.pre: the pre-tokenizer '{}' is not supported",
+                vocabulary.pre_name.substr(0, 100));
+  const MetaArray& lines = *TRY(metadata.array("tokenizer.ggml.merges", MetaType::kString));
+  if (lines.strings.size() > kEntriesMax)
+    return fail(Code::kTooLarge, "tokenizer.ggml.merges: {} items (at most {})",
+                lines.strings.size(), kEntriesMax);
+  MergeReader merges(vocabulary, lines.strings.size(), false);
+  for (const std::string_view line : lines.strings) {
+    const size_t space = line.find(' ', 1);
+    if (space == std::string_view::npos) merges.add({}, {});
+    else merges.add(line.substr(0, space), line.substr(space + 1));
+  }
+  vocabulary.add_bos = TRY(metadata.boolean("tokenizer.ggml.add_bos_token", row->add_bos));
+  vocabulary.add_eos = TRY(metadata.boolean("tokenizer.ggml.add_eos_token", false));
+  vocabulary.set_affixes();
+  PreTokenizer pre;
+  for (const std::string_view pattern : row->patterns)
+    TRY(pre.add_split(std::string(pattern), SplitBehavior::kIsolated, false));
+  TRY(pre.finish());
+  Normalizer normalizer;
+  if (!row->byte_level) normalizer.add_replace(" ", std::string(kSpaceMark));
+  const BpeOptions options{.byte_level = row->byte_level,
+                           .ignore_merges = row->ignore_merges,
+                           .byte_fallback = !row->byte_level,
+                           .unescape_spaces = !row->byte_level};
+  MergeTable table = std::move(merges.table);
+  return std::make_shared<const BpeTokenizer>(std::move(vocabulary), std::move(normalizer),
+                                              std::move(pre), std::move(table), options);
+}
+
+}  // namespace hearth

@@ -1,0 +1,69 @@
+// BpeTokenizer: byte-pair encoding with a list of merges, over bytes (GPT-2 and its heirs) or over
+// characters with byte fallback (Llama 2, Mistral and Gemma in their tokenizer.json form).
+#pragma once
+
+#include <array>
+
+#include "tokenizer/merge_table.h"
+#include "tokenizer/pre_tokenizer.h"
+#include "tokenizer/space_cutter.h"
+#include "tokenizer/text_tokenizer.h"
+
+namespace hearth {
+
+struct BpeOptions {
+  bool byte_level = true;
+  bool ignore_merges = false;  // a word that is an entry is that entry
+  bool byte_fallback = false;  // unknown characters become "<0x..>" entries
+  bool fuse_unknown = false;   // a run of unknown characters is one unknown token
+  bool unescape_spaces = false;       // U+2581 is decoded as a space
+  bool strips_leading_space = false;  // decode() drops one leading space
+};
+
+class BpeTokenizer final : public TextTokenizer {
+ public:
+  BpeTokenizer(Vocabulary vocabulary, Normalizer normalizer, PreTokenizer pre_tokenizer,
+               MergeTable merges, const BpeOptions& options);
+
+ private:
+  void encode_plain(std::string_view text, bool first, EncodeScratch& scratch,
+                    std::vector<TokenId>& out) const override;
+  std::string entry_bytes(std::string_view entry) const override;
+
+  void encode_word(std::string_view word, EncodeScratch& scratch, std::vector<TokenId>& out) const;
+  TokenId whole_word(std::string_view word, EncodeScratch& scratch) const;
+  void merge_word(std::string_view word, EncodeScratch& scratch, std::vector<TokenId>& out) const;
+  void split_bytes(std::string_view word, std::vector<Symbol>& symbols) const;
+  void split_characters(std::string_view word, std::vector<Symbol>& symbols) const;
+
+  PreTokenizer pre_tokenizer_;
+  MergeTable merges_;
+  BpeOptions options_;
+  SpaceCutter cutter_;  // for characters
+  // The entry of each byte: an alphabet character, or "<0x..>"; -1 where there is none.
+  std::array<TokenId, 256> byte_ids_{};
+};
+
+// Fills a table from merges written as pairs of entries. `replace`: of two equal pairs the later
+// rank counts.
+struct MergeReader {
+  MergeReader(const Vocabulary& vocabulary, size_t merges, bool replace);
+  // False, and the merge is left out (its rank is not given again), where one of the two entries
+  // or the one that they make is absent. Merges that make a control token are left out silently:
+  // text never becomes one.
+  bool add(std::string_view left, std::string_view right);
+
+  const Vocabulary& vocabulary;
+  MergeTable table;
+
+ private:
+  TokenId joined_id(std::string_view left, std::string_view right);
+  bool replace_;
+  uint32_t rank_ = 0;
+  TokenId previous_ = -1;
+  std::string buffer_;
+};
+
+Result<std::shared_ptr<const Tokenizer>> make_bpe_from_gguf(const Metadata& metadata);
+
+}  // namespace hearth

@@ -1,0 +1,16 @@
+// From Hugging Face's tokenizer.json. The reader of each member is a file of its own: normalizer.h
+// knows "normalizer", hugging_face_parts.h "pre_tokenizer", "post_processor" and "decoder".
+#pragma once
+
+#include <memory>
+
+#include "base/json.h"
+#include "base/result.h"
+#include "tokenizer/tokenizer.h"
+
+namespace hearth {
+
+Result<std::shared_ptr<const Tokenizer>> make_from_hugging_face(const Json& tokenizer,
+                                                                const Json& config);
+
+}  // namespace hearth

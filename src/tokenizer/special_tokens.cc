@@ -1,0 +1,130 @@
+#include "tokenizer/special_tokens.h"
+
+#include <unicode/uchar.h>
+
+#include <algorithm>
+
+#include "base/utf8.h"
+
+namespace hearth {
+namespace {
+
+bool is_space(char32_t code) {
+  return u_hasBinaryProperty(static_cast<UChar32>(code), UCHAR_WHITE_SPACE);
+}
+
+bool is_word(char32_t code) {
+  const auto point = static_cast<UChar32>(code);
+  return u_hasBinaryProperty(point, UCHAR_ALPHABETIC) || u_isdigit(point) ||
+         (U_GET_GC_MASK(point) & (U_GC_M_MASK | U_GC_PC_MASK)) != 0;
+}
+
+// The character that ends at `end`, as far back as three bytes.
+Decoded decode_before(std::string_view text, size_t end) {
+  size_t begin = end;
+  for (int steps = 0; steps < 4 && begin > 0; ++steps) {
+    --begin;
+    if ((static_cast<uint8_t>(text[begin]) & 0xC0) != 0x80) break;
+  }
+  const Decoded decoded = decode_utf8(text.substr(0, end), begin);
+  if (decoded.valid && begin + decoded.bytes == end) return decoded;
+  return {kReplacement, 1, false};
+}
+
+size_t skip_space_left(std::string_view text, size_t from, size_t least) {
+  while (from > least) {
+    const Decoded c = decode_before(text, from);
+    if (!c.valid || !is_space(c.code) || from - c.bytes < least) break;
+    from -= c.bytes;
+  }
+  return from;
+}
+
+size_t skip_space_right(std::string_view text, size_t from) {
+  while (from < text.size()) {
+    const Decoded c = decode_utf8(text, from);
+    if (!c.valid || !is_space(c.code)) break;
+    from += c.bytes;
+  }
+  return from;
+}
+
+bool touches_word(std::string_view text, size_t begin, size_t end) {
+  if (begin > 0) {
+    const Decoded c = decode_before(text, begin);
+    if (c.valid && is_word(c.code)) return true;
+  }
+  if (end < text.size()) {
+    const Decoded c = decode_utf8(text, end);
+    if (c.valid && is_word(c.code)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+void SpecialTokens::build(std::vector<SpecialToken> tokens) {
+  std::erase_if(tokens, [](const SpecialToken& token) {
+    return token.text.empty() || token.text.size() > kBytesMax;
+  });
+  std::stable_sort(tokens.begin(), tokens.end(), [](const auto& a, const auto& b) {
+    return a.text < b.text;
+  });
+  tokens_ = std::move(tokens);
+  size_t at = 0;
+  for (size_t byte = 0; byte < 256; ++byte) {
+    first_byte_[byte] = static_cast<uint32_t>(at);
+    while (at < tokens_.size() && static_cast<uint8_t>(tokens_[at].text[0]) == byte) ++at;
+  }
+  first_byte_[256] = static_cast<uint32_t>(tokens_.size());
+}
+
+// Narrows the sorted tokens to those that agree with the text, byte by byte.
+const SpecialToken* SpecialTokens::match(std::string_view text, size_t at,
+                                         bool with_control) const {
+  const auto first = static_cast<uint8_t>(text[at]);
+  auto low = tokens_.begin() + first_byte_[first];
+  auto high = tokens_.begin() + first_byte_[first + 1u];
+  const SpecialToken* best = nullptr;
+  for (size_t depth = 1; low != high; ++depth) {
+    for (auto token = low; token != high && token->text.size() == depth; ++token) {
+      if (!token->control || with_control) best = &*token;
+      low = token + 1;
+    }
+    if (low == high || at + depth >= text.size()) break;
+    const auto wanted = static_cast<uint8_t>(text[at + depth]);
+    const auto byte = [depth](const SpecialToken& token) {
+      return static_cast<uint8_t>(token.text[depth]);
+    };
+    low = std::partition_point(low, high, [&](const auto& t) { return byte(t) < wanted; });
+    high = std::partition_point(low, high, [&](const auto& t) { return byte(t) <= wanted; });
+  }
+  return best;
+}
+
+std::vector<SpecialTokens::Piece> SpecialTokens::split(std::string_view text,
+                                                       bool with_control) const {
+  std::vector<Piece> pieces;
+  size_t done = 0;
+  for (size_t at = 0; at < text.size();) {
+    const auto first = static_cast<uint8_t>(text[at]);
+    const SpecialToken* token = nullptr;
+    if (first_byte_[first] != first_byte_[first + 1u]) token = match(text, at, with_control);
+    if (token && token->single_word && touches_word(text, at, at + token->text.size()))
+      token = nullptr;
+    if (!token) {
+      ++at;
+      continue;
+    }
+    size_t begin = at, end = at + token->text.size();
+    if (token->strip_left) begin = skip_space_left(text, begin, done);
+    if (token->strip_right) end = skip_space_right(text, end);
+    if (begin > done) pieces.push_back({done, begin, -1});
+    pieces.push_back({begin, end, token->id});
+    done = at = end;
+  }
+  if (done < text.size()) pieces.push_back({done, text.size(), -1});
+  return pieces;
+}
+
+}  // namespace hearth

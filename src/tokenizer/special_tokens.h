@@ -1,0 +1,48 @@
+// SpecialTokens: the entries that are looked for in a text before anything else, such as
+// "<|im_end|>". One pass finds the leftmost, and there the longest, of them.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace hearth {
+
+struct SpecialToken {
+  std::string text;
+  int32_t id = -1;
+  bool control = false;      // found only where control tokens are asked for
+  bool strip_left = false;   // takes the white space before it along
+  bool strip_right = false;  // and after it
+  bool single_word = false;  // only where no word character touches it
+};
+
+class SpecialTokens {
+ public:
+  // A stretch of the text: a token, or (id -1) text between tokens.
+  struct Piece {
+    size_t begin = 0, end = 0;
+    int32_t id = -1;
+  };
+
+  // Tokens that are empty or longer than kBytesMax are left out, so that a search costs no more
+  // than that per byte of the text.
+  void build(std::vector<SpecialToken> tokens);
+  bool empty() const { return tokens_.empty(); }
+  size_t size() const { return tokens_.size(); }
+
+  // The whole text as pieces, none of them empty.
+  std::vector<Piece> split(std::string_view text, bool with_control) const;
+
+  static constexpr size_t kBytesMax = 512;
+
+ private:
+  const SpecialToken* match(std::string_view text, size_t at, bool with_control) const;
+
+  std::vector<SpecialToken> tokens_;          // sorted by text
+  std::array<uint32_t, 257> first_byte_{};    // where the tokens of each first byte begin
+};
+
+}  // namespace hearth

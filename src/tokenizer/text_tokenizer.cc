@@ -1,0 +1,112 @@
+#include "tokenizer/text_tokenizer.h"
+
+#include "base/check.h"
+#include "tokenizer/byte_level.h"
+
+namespace hearth {
+
+std::unique_ptr<EncodeScratch> ScratchPool::take() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!free_.empty()) {
+      auto scratch = std::move(free_.back());
+      free_.pop_back();
+      return scratch;
+    }
+  }
+  return std::make_unique<EncodeScratch>();
+}
+
+void ScratchPool::give_back(std::unique_ptr<EncodeScratch> scratch) {
+  // A hostile text may have made them large; what is kept stays small.
+  constexpr size_t kKeptItems = 1 << 16;
+  if (scratch->symbols.capacity() > kKeptItems) scratch->symbols = {};
+  if (scratch->heap.capacity() > kKeptItems) scratch->heap = {};
+  if (scratch->text.capacity() > kKeptItems) scratch->text = {};
+  const std::lock_guard lock(mutex_);
+  if (free_.size() < kKeptMax) free_.push_back(std::move(scratch));
+}
+
+TextTokenizer::TextTokenizer(Vocabulary vocabulary, Normalizer normalizer)
+    : scores_(std::move(vocabulary.scores)),
+      unknown_(vocabulary.unknown),
+      normalizer_(std::move(normalizer)),
+      prefix_(std::move(vocabulary.prefix)),
+      suffix_(std::move(vocabulary.suffix)) {
+  CHECK(vocabulary.kinds.size() == vocabulary.entries.size());
+  entries_ = std::move(vocabulary.entries);
+  index_ = std::move(vocabulary.index);
+  kinds_ = std::move(vocabulary.kinds);
+  end_ids_ = std::move(vocabulary.end_ids);
+  bos_ = vocabulary.bos;
+  eos_ = vocabulary.eos;
+  add_bos_ = vocabulary.add_bos;
+  add_eos_ = vocabulary.add_eos;
+  model_name_ = std::move(vocabulary.model_name);
+  pre_name_ = std::move(vocabulary.pre_name);
+  specials_.build(std::move(vocabulary.specials));
+  normalized_specials_.build(std::move(vocabulary.normalized_specials));
+}
+
+std::vector<TokenId> TextTokenizer::encode(std::string_view text, EncodeOptions options) const {
+  std::vector<TokenId> out;
+  if (options.add_special) out = prefix_;
+  auto scratch = pool_.take();
+  for (const auto& part : specials_.split(text, options.parse_special)) {
+    if (part.id >= 0) {
+      out.push_back(part.id);
+      continue;
+    }
+    const std::string_view piece = text.substr(part.begin, part.end - part.begin);
+    const bool first = part.begin == 0;
+    if (normalizer_.empty()) {
+      encode_normalized(piece, first, options.parse_special, *scratch, out);
+    } else {
+      const std::string normalized = normalizer_.run(piece, scratch->regex);
+      encode_normalized(normalized, first, options.parse_special, *scratch, out);
+    }
+  }
+  pool_.give_back(std::move(scratch));
+  if (options.add_special) out.insert(out.end(), suffix_.begin(), suffix_.end());
+  return out;
+}
+
+void TextTokenizer::encode_normalized(std::string_view text, bool first, bool control,
+                                      EncodeScratch& scratch, std::vector<TokenId>& out) const {
+  if (normalized_specials_.empty()) return encode_plain(text, first, scratch, out);
+  for (const auto& part : normalized_specials_.split(text, control)) {
+    if (part.id >= 0) out.push_back(part.id);
+    else encode_plain(text.substr(part.begin, part.end - part.begin), first && part.begin == 0,
+                      scratch, out);
+  }
+}
+
+std::string TextTokenizer::piece(TokenId id, bool special) const {
+  if (id < 0 || id >= size()) return {};
+  const std::string& text = entry(id);
+  switch (token_kind(id)) {
+    case TokenKind::kControl:
+    case TokenKind::kUnknown:
+      return special ? text : std::string();
+    case TokenKind::kUserDefined:
+      return text;
+    case TokenKind::kByte: {
+      const int byte = byte_of_entry(text);
+      if (byte >= 0) return std::string(1, static_cast<char>(byte));
+      return entry_bytes(text);
+    }
+    case TokenKind::kNormal:
+    case TokenKind::kUnused:
+      return entry_bytes(text);
+  }
+  return {};
+}
+
+std::string TextTokenizer::decode(std::span<const TokenId> ids, bool special) const {
+  std::string out;
+  for (const TokenId id : ids) out += piece(id, special);
+  if (strips_leading_space_ && out.starts_with(' ')) out.erase(0, 1);
+  return out;
+}
+
+}  // namespace hearth

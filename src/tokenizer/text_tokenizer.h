@@ -1,0 +1,68 @@
+// TextTokenizer: what the kinds of tokenizer have in common: the special tokens, BOS and EOS,
+// normalization, decoding. A kind adds how a stretch of plain text becomes ids.
+#pragma once
+
+#include <memory>
+#include <mutex>
+
+#include "tokenizer/merge.h"
+#include "tokenizer/normalizer.h"
+#include "tokenizer/vocabulary.h"
+#include "tokenizer/word_cache.h"
+
+namespace hearth {
+
+// What one encode() call works with; kept between calls for its memory and its cache.
+struct EncodeScratch {
+  RegexScratch regex;
+  WordCache cache;
+  std::vector<Symbol> symbols;
+  std::vector<uint64_t> heap;
+  std::string text;
+};
+
+// Scratch for threads that encode at the same time; each takes one and gives it back.
+class ScratchPool {
+ public:
+  std::unique_ptr<EncodeScratch> take();
+  void give_back(std::unique_ptr<EncodeScratch> scratch);
+
+ private:
+  static constexpr size_t kKeptMax = 16;
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<EncodeScratch>> free_;
+};
+
+class TextTokenizer : public Tokenizer {
+ public:
+  std::vector<TokenId> encode(std::string_view text, EncodeOptions options) const final;
+  std::string piece(TokenId id, bool special) const final;
+  std::string decode(std::span<const TokenId> ids, bool special) const final;
+
+ protected:
+  TextTokenizer(Vocabulary vocabulary, Normalizer normalizer);
+
+  // Appends the ids of normalized text without special tokens. `first` says that nothing came
+  // before it.
+  virtual void encode_plain(std::string_view text, bool first, EncodeScratch& scratch,
+                            std::vector<TokenId>& out) const = 0;
+  // The bytes of a normal entry.
+  virtual std::string entry_bytes(std::string_view entry) const = 0;
+
+  std::vector<float> scores_;
+  TokenId unknown_ = -1;
+
+ private:
+  void encode_normalized(std::string_view text, bool first, bool control, EncodeScratch& scratch,
+                         std::vector<TokenId>& out) const;
+
+  Normalizer normalizer_;
+  SpecialTokens specials_, normalized_specials_;
+  std::vector<TokenId> prefix_, suffix_;
+  mutable ScratchPool pool_;
+};
+
+// Words longer than this are cut, so that positions in a word fit 32 bits.
+inline constexpr size_t kWordBytesMax = size_t{1} << 30;
+
+}  // namespace hearth
