@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <tuple>
 
 #include "base/json.h"
 #include "base/math.h"
@@ -90,8 +91,8 @@ Result<SafetensorsPart> HeaderParser::parse() {
     else
       entries_.push_back(TRY(entry(name, value)));
   }
-  std::ranges::stable_sort(entries_, [](const Entry& a, const Entry& b) {
-    return std::pair(a.info.offset, a.info.bytes) < std::pair(b.info.offset, b.info.bytes);
+  std::ranges::sort(entries_, {}, [](const Entry& entry) {
+    return std::tie(entry.info.offset, entry.info.bytes, entry.info.name);
   });
   TRY(check_cover());
   TRY(sort_out());

@@ -110,8 +110,10 @@ Result<void> write_safetensors(const std::string& path,
   // Wide types first, so that each value lies at a multiple of its size.
   std::vector<size_t> order(tensors.size());
   std::iota(order.begin(), order.end(), size_t{0});
-  std::ranges::stable_sort(order, std::greater<>(),
-                           [&](size_t i) { return tensors[i].encoding->block_bytes; });
+  std::ranges::sort(order, [&](size_t a, size_t b) {
+    return std::pair(tensors[b].encoding->block_bytes, a) <
+           std::pair(tensors[a].encoding->block_bytes, b);
+  });
 
   std::string header = "{";
   if (!metadata.empty()) TRY(append_metadata(header, metadata));
