@@ -103,6 +103,7 @@ struct Symbol {
 
 struct Program {
   std::string source;  // newlines are \n
+  std::vector<std::unique_ptr<Object>> objects;  // of the constants; destroyed after them
   std::vector<Node> nodes;
   std::vector<uint32_t> lists;
   std::vector<CallData> calls;
@@ -110,7 +111,6 @@ struct Program {
   std::vector<MacroData> macros;
   std::vector<const Builtin*> builtins;  // null: no filter or test has that name
   std::vector<Value> constants;
-  std::vector<std::unique_ptr<Object>> objects;  // of the constants
   std::vector<Symbol> symbols;
   NodeId root = kNoNode;
   uint32_t loop_symbol = 0, caller_symbol = 0, kwargs_symbol = 0, varargs_symbol = 0;

@@ -49,6 +49,7 @@ struct Filtered : Iterator {
 Result<std::string> Interp::run(const Json& context) {
   std::string text;
   out_ = &text;
+  stack_ = static_cast<const char*>(__builtin_frame_address(0));
   load_context(context);
   scope_ = Value(heap.make<Scope>(0, Value()));
   top_scope_ = scope_;
@@ -84,6 +85,12 @@ Result<void> Interp::emit_value(const Value& value) {
   if (value.is_undefined()) return {};
   std::string text = TRY(to_str(*this, value));
   return emit(text);
+}
+
+// What a call or filter block gives must be text already: Jinja joins it without printing it.
+Result<void> Interp::emit_text(const Value& value) {
+  if (value.is_string()) return emit(value.text());
+  return type_error(fmt::format("expected str instance, {} found", type_name(value.type())));
 }
 
 Result<Interp::Flow> Interp::exec(NodeId id) {
@@ -269,14 +276,14 @@ Result<Interp::Flow> Interp::exec_filter_block(const Node& node) {
     text = string(std::move(captured.text));
   }
   text = TRY(eval_filter(program_.nodes[node.a], &text));
-  TRY(emit_value(text));
+  TRY(emit_text(text));
   return Flow::kNext;
 }
 
 Result<Interp::Flow> Interp::exec_call_block(const Node& node) {
   Value caller(heap.make<Macro>(0, &program_.macros[node.b], scope_));
   Value result = TRY(eval_call(program_.nodes[node.a], std::move(caller)));
-  TRY(emit_value(result));
+  TRY(emit_text(result));
   return Flow::kNext;
 }
 

@@ -116,7 +116,8 @@ Result<void> Interp::fits(size_t bytes) {
 }
 
 Result<void> Interp::enter() {
-  if (++depth_ > kDepthMax) {
+  const char* here = static_cast<const char*>(__builtin_frame_address(0));
+  if (++depth_ > kDepthMax || static_cast<size_t>(stack_ - here) > kStackBytes) {
     --depth_;
     return fail(Code::kTooLarge, "the template calls itself too deeply");
   }

@@ -19,6 +19,8 @@ namespace hearth::jinja {
 
 // How deep evaluation may nest: blocks in blocks, expressions, macros that call macros.
 inline constexpr int kDepthMax = 1500;
+// What that may take of the thread's stack: sanitizers make frames several times larger.
+inline constexpr size_t kStackBytes = 3u << 20;
 
 // Walks the items of any iterable, one by one.
 class Cursor {
@@ -177,6 +179,7 @@ class Interp {
   Result<void> bind_macro(const Macro& macro, Args& args, Scope& scope);
   Result<void> emit(std::string_view text);
   Result<void> emit_value(const Value& value);
+  Result<void> emit_text(const Value& value);
   void load_context(const Json& context);
   Error located(Error error, uint32_t pos);
 
@@ -190,6 +193,7 @@ class Interp {
   std::string* out_ = nullptr;
   uint64_t written_ = 0;
   int depth_ = 0;
+  const char* stack_ = nullptr;  // where run() began
   bool located_ = false;
 };
 

@@ -81,8 +81,6 @@ Result<Value> float_is_integer(Call& call) {
   return Value::boolean(std::isfinite(value) && value == std::floor(value));
 }
 
-Result<Value> int_is_integer(Call&) { return Value::boolean(true); }
-
 Result<Value> cycler_next(Call& call) {
   Cycler& cycler = call.self.as<Cycler>();
   Value value = cycler.values[cycler.at];
@@ -126,10 +124,7 @@ constexpr Builtin kDict[] = {
     {"update", nullptr},
 };
 
-constexpr Builtin kInt[] = {
-    {"bit_length", int_bit_length},
-    {"is_integer", int_is_integer},
-};
+constexpr Builtin kInt[] = {{"bit_length", int_bit_length}};
 
 constexpr Builtin kFloat[] = {{"is_integer", float_is_integer}};
 

@@ -403,27 +403,42 @@ Result<Value> slice(Call& call) {
   return prepared(in, std::move(out));
 }
 
+// A generator that fails as soon as it is walked.
+struct Failing : Iterator {
+  Failing(Heap* heap, Error error) : Iterator(heap), error(std::move(error)) {}
+  Result<bool> next(Interp&, Value*) override { return std::unexpected(error); }
+  Error error;
+};
+
+// Python's generators look at their subject only when they are walked.
+template <BuiltinFn kMake>
+Result<Value> lazy(Call& call) {
+  auto made = kMake(call);
+  if (made || made.error().code == Code::kTooLarge) return made;
+  return Value(call.in.heap.make<Failing>(made.error().message.size(), made.error()));
+}
+
 constexpr Builtin kRows[] = {
-    {"map", map, 0, {}, Take::kAny},
-    {"select", select, 0, {}, Take::kAny},
-    {"reject", reject, 0, {}, Take::kAny},
-    {"selectattr", selectattr, 0, {}, Take::kAny},
-    {"rejectattr", rejectattr, 0, {}, Take::kAny},
+    {"map", lazy<map>, 0, {}, Take::kAny},
+    {"select", lazy<select>, 0, {}, Take::kAny},
+    {"reject", lazy<reject>, 0, {}, Take::kAny},
+    {"selectattr", lazy<selectattr>, 0, {}, Take::kAny},
+    {"rejectattr", lazy<rejectattr>, 0, {}, Take::kAny},
     {"join", join, 0, {"d", "attribute"}},
     {"first", first},
     {"last", last},
     {"list", list},
     {"reverse", reverse},
     {"sort", sort, 0, {"reverse", "case_sensitive", "attribute"}},
-    {"unique", unique, 0, {"case_sensitive", "attribute"}},
+    {"unique", lazy<unique>, 0, {"case_sensitive", "attribute"}},
     {"min", min, 0, {"case_sensitive", "attribute"}},
     {"max", max, 0, {"case_sensitive", "attribute"}},
     {"sum", sum, 0, {"attribute", "start"}},
     {"groupby", groupby, 1, {"attribute", "default", "case_sensitive"}},
-    {"items", items},
+    {"items", lazy<items>},
     {"dictsort", dictsort, 0, {"case_sensitive", "by", "reverse"}},
-    {"batch", batch, 1, {"linecount", "fill_with"}},
-    {"slice", slice, 1, {"slices", "fill_with"}},
+    {"batch", lazy<batch>, 1, {"linecount", "fill_with"}},
+    {"slice", lazy<slice>, 1, {"slices", "fill_with"}},
 };
 
 }  // namespace

@@ -84,11 +84,19 @@ Result<Value> case_is(Call& call, bool upper) {
 Result<Value> is_lower_case(Call& call) { return case_is(call, false); }
 Result<Value> is_upper_case(Call& call) { return case_is(call, true); }
 
+// A name is looked up in a dict of Python's: what cannot be a key is an error.
+Result<void> as_key(Call& call) {
+  if (hash(call.in.heap, call.self)) return {};
+  return type_error(fmt::format("unhashable type: '{}'", type_name(call.self.type())));
+}
+
 Result<Value> is_filter(Call& call) {
+  TRY(as_key(call));
   return yes(call.self.is_string() && find_filter(call.self.text()));
 }
 
 Result<Value> is_test(Call& call) {
+  TRY(as_key(call));
   return yes(call.self.is_string() && find_test(call.self.text()));
 }
 

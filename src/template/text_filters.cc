@@ -172,7 +172,6 @@ Result<Value> format(Call& call) {
 }
 
 Result<Value> truncate(Call& call) {
-  if (!call.self.is_string()) return type_error("truncate wants a string");
   int64_t length = TRY(call.integer(0, 255));
   std::string end(TRY(call.text(2, "...")));
   int64_t leeway = call.arg[3].is_none() ? 5 : TRY(call.integer(3, 5));
@@ -180,6 +179,7 @@ Result<Value> truncate(Call& call) {
   if (length < end_length || leeway < 0) return fail(Code::kInvalid, "truncate: length too short");
   int64_t size = TRY(call.in.length(call.self));
   if (size <= length || size - length <= leeway) return call.self;
+  if (!call.self.is_string()) return type_error("truncate wants a string");
   Value cut = TRY(call.in.slice(call.self, Value(), Value::integer(length - end_length), Value()));
   std::string text = cut.text();
   if (!call.truth(1, false)) {
