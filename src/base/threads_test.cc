@@ -50,7 +50,7 @@ TEST(ThreadPool, ManyPoolsComeAndGo) {
   int sum = 0;
   for (int i = 0; i < 100; ++i) {
     ThreadPool pool(3);
-    if (i % 2 == 0) pool.run([&](int member) { sum += member == 0; });
+    if (i % 2 == 0) pool.run([&](int member) { if (member == 0) ++sum; });
   }
   EXPECT_EQ(sum, 50);
 }
