@@ -146,33 +146,33 @@ std::string BpeTokenizer::entry_bytes(std::string_view entry) const {
 }
 
 MergeReader::MergeReader(const Vocabulary& vocabulary, size_t merges, bool replace)
-    : vocabulary(vocabulary), replace_(replace) {
-  table.reserve(merges);
+    : vocabulary_(vocabulary), replace_(replace) {
+  table_.reserve(merges);
 }
 
 // Merges mostly come in the order of the entries that they make, so the next entry is tried
 // before the index.
 TokenId MergeReader::joined_id(std::string_view left, std::string_view right) {
   const auto next = static_cast<size_t>(previous_ + 1);
-  if (next < vocabulary.entries.size()) {
-    const std::string& guess = vocabulary.entries[next];
+  if (next < vocabulary_.entries.size()) {
+    const std::string& guess = vocabulary_.entries[next];
     if (guess.size() == left.size() + right.size() && guess.starts_with(left) &&
-        guess.ends_with(right) && vocabulary.kinds[next] == TokenKind::kNormal)
+        guess.ends_with(right) && vocabulary_.kinds[next] == TokenKind::kNormal)
       return static_cast<TokenId>(next);
   }
   buffer_.assign(left);
   buffer_ += right;
-  return vocabulary.find(buffer_);
+  return vocabulary_.find(buffer_);
 }
 
 bool MergeReader::add(std::string_view left, std::string_view right) {
   const uint32_t rank = rank_++;
-  const TokenId left_id = vocabulary.find(left), right_id = vocabulary.find(right);
+  const TokenId left_id = vocabulary_.find(left), right_id = vocabulary_.find(right);
   const TokenId joined = left_id < 0 || right_id < 0 ? -1 : joined_id(left, right);
   if (joined < 0) return false;
   previous_ = joined;
-  if (!is_reserved(vocabulary.kinds[static_cast<size_t>(joined)]))
-    table.add(left_id, right_id, {rank, joined}, replace_);
+  if (!is_reserved(vocabulary_.kinds[static_cast<size_t>(joined)]))
+    table_.add(left_id, right_id, {rank, joined}, replace_);
   return true;
 }
 
@@ -191,8 +191,8 @@ Result<std::shared_ptr<const Tokenizer>> make_bpe_from_gguf(const Metadata& meta
   MergeReader merges(vocabulary, lines.strings.size(), false);
   for (const std::string_view line : lines.strings) {
     const size_t space = line.find(' ', 1);
-    if (space == std::string_view::npos) merges.add({}, {});
-    else merges.add(line.substr(0, space), line.substr(space + 1));
+    if (space != std::string_view::npos) merges.add(line.substr(0, space), line.substr(space + 1));
+    else merges.add({}, {});  // keeps its rank
   }
   vocabulary.add_bos = TRY(metadata.boolean("tokenizer.ggml.add_bos_token", row->add_bos));
   vocabulary.add_eos = TRY(metadata.boolean("tokenizer.ggml.add_eos_token", false));
@@ -207,9 +207,8 @@ Result<std::shared_ptr<const Tokenizer>> make_bpe_from_gguf(const Metadata& meta
                            .ignore_merges = row->ignore_merges,
                            .byte_fallback = !row->byte_level,
                            .unescape_spaces = !row->byte_level};
-  MergeTable table = std::move(merges.table);
   return std::make_shared<const BpeTokenizer>(std::move(vocabulary), std::move(normalizer),
-                                              std::move(pre), std::move(table), options);
+                                              std::move(pre), merges.take(), options);
 }
 
 }  // namespace hearth

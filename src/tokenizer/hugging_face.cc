@@ -125,7 +125,7 @@ Result<MergeTable> read_merges(const Json& model, const Vocabulary& vocabulary) 
     if (!known)
       return fail(Code::kCorrupt, "tokenizer.json: merge {} names an entry that is not there", i);
   }
-  return std::move(reader.table);
+  return reader.take();
 }
 
 // The name in the table of tokenizer.ggml.pre that has these patterns, or nothing.

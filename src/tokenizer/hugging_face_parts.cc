@@ -40,8 +40,13 @@ Result<void> add_split_json(PreTokenizerPart& out, const Json& json) {
   const Json& pattern = json["pattern"];
   const SplitBehavior behavior = TRY(read_behavior(json));
   const bool invert = TRY(json.get_bool("invert", false));
-  if (pattern.find("Regex"))
-    return add_split(out, TRY(pattern.get_string("Regex", "")), behavior, invert);
+  if (pattern.find("Regex")) {
+    std::string text = TRY(pattern.get_string("Regex", ""));
+    // Where newlines are pieces already, the linear form of this pattern means the same.
+    const bool after_newlines = !out.patterns.empty() && out.patterns[0] == patterns::kNewline;
+    if (after_newlines && text == patterns::kTrailingSpaceSlow) text = patterns::kTrailingSpace;
+    return add_split(out, text, behavior, invert);
+  }
   out.steps.add_literal_split(TRY(pattern.get_string("String", "")), behavior, invert);
   out.patterns.emplace_back();
   return {};

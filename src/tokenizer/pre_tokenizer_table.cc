@@ -25,22 +25,26 @@ constexpr std::string_view kTekken =
 #undef ENDING
 #undef BEFORE
 
-// The alphabets with letter case, as DeepSeek lists them.
+// The alphabets with letter case, as DeepSeek lists them. (\u where an editor that normalizes text
+// would turn the character into another.)
 constexpr std::string_view kCasedLetters =
-    R"(\s?[A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚ)"
-    R"(Ḁ-ἕἘ-Ἕἠ-ὅὈ-Ὅὐ-ὗὙὛὝὟ-ώᾀ-ᾴᾶ-ᾼιῂ-ῄῆ-ῌῐ-ΐῖ-Ίῠ-Ῥῲ-ῴῶ-ῼℂℇℊ-ℓℕℙ-ℝℤΩℨK-ℭℯ-ℴℹℼ-ℿⅅ-ⅉⅎↃↄ)"
-    R"(Ⰰ-ⱻⱾ-ⳤⳫ-ⳮⲳⳳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿﬀ-ﬆﬓ-ﬗＡ-Ｚａ-ｚ𐐀-𐑏𐒰-𐓓𐓘-𐓻𐲀-𐲲𐳀-𐳲𑢠-𑣟𞤀-𞥃]+)";
-constexpr std::string_view kCjk = "[一-龥ࠀ-一가-퟿]+";
-constexpr std::string_view kCjkKana = "[一-龥぀-ゟ゠-ヿ]+";
-// \s+$ with a guard that keeps the search linear where a run of spaces does not end the piece.
-constexpr std::string_view kTrailingSpace = R"((?<!\s)\s+$)";
-constexpr std::string_view kNewline = R"([\r\n])";
+    "\\s?[A-Za-z\u00B5À-ÖØ-öø-ƺƼ-ƿ\u01C4-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-\u03F5Ϸ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ"
+    "-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-ἕἘ-Ἕἠ-ὅὈ-Ὅὐ-ὗὙὛὝὟ-\u1F7Dᾀ-ᾴᾶ-ᾼ\u1FBEῂ-ῄῆ-ῌῐ-\u1FD3ῖ-\u1FDBῠ-Ῥῲ-ῴῶ-ῼ"
+    "\u2102\u2107\u210A-\u2113\u2115\u2119-\u211D\u2124\u2126\u2128\u212A-\u212D\u212F-"
+    "\u2134\u2139\u213C-\u213F\u2145-\u2149ⅎↃↄⰀ-ⱻⱾ-ⳤⳫ-ⳮⳲⳳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿ\uFB00-\uFB06"
+    "\uFB13-\uFB17\uFF21-\uFF3A\uFF41-\uFF5A\U00010400-\U0001044F\U000104B0-\U000104D3"
+    "\U000104D8-\U000104FB\U00010C80-\U00010CB2\U00010CC0-\U00010CF2\U000118A0-\U000118DF"
+    "\U0001E900-\U0001E943]+";
+constexpr std::string_view kCjk = "[一-龥ࠀ-一가-\uD7FF]+";
+constexpr std::string_view kCjkKana = "[一-龥぀-\u309F゠-\u30FF]+";
+constexpr std::string_view kWidePunctuation =
+    "\\s?[!-/:-~\uFF01-\uFF0F\uFF1A-\uFF5E‘-‟\u3000-。]+";
 constexpr std::string_view kPunctuation = R"([\p{P}\$\+<=>\^~\|`]+)";
 constexpr std::string_view kThreeDigits = "[0-9][0-9][0-9]";
 constexpr std::string_view kDeepSeek3 =
     R"([!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+)"
     R"(| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-constexpr std::string_view kBloom = R"( ?[^(\s|.,!?…。，、।۔،)]+)";
+constexpr std::string_view kBloom = " ?[^(\\s|.,!?\u2026。\uFF0C、।۔،)]+";
 constexpr std::string_view kSeedCoder =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1}| ?[^\s\p{L}\p{N}\r\n]+)"
     R"(|\s*[\r\n]+|\s+(?!\S)|\s+)";
@@ -50,9 +54,11 @@ constexpr std::string_view kBailing =
 
 using patterns::kGpt2;
 using patterns::kLlama3;
+using patterns::kNewline;
 using patterns::kNumber;
 using patterns::kQwen2;
 using patterns::kQwen35;
+using patterns::kTrailingSpace;
 
 const std::array kRows = std::to_array<PreTokenizerRow>({
     {" default ", {R"([\p{P}\$\+<=>\^~\|]+)", kGpt2, R"(\p{N}+)", kThreeDigits}},
@@ -69,7 +75,7 @@ const std::array kRows = std::to_array<PreTokenizerRow>({
     {" qwen35 ", {kQwen35}},
     {" falcon ", {kPunctuation, kGpt2, kThreeDigits}},
     {" deepseek-llm ",
-     {kNewline, kCasedLetters, R"(\s?[!-/:-~！-／：-～‘-‟　-。]+)", kTrailingSpace, kCjk, kNumber}},
+     {kNewline, kCasedLetters, kWidePunctuation, kTrailingSpace, kCjk, kNumber}},
     {" deepseek-coder ", {kNewline, R"(\s?\p{L}+)", R"(\s?\p{P}+)", kCjk, kNumber}},
     {" deepseek-v3 hunyuan-dense joyai-llm hy_v4 ", {R"(\p{N}{1,3})", kCjkKana, kDeepSeek3}},
     {" tekken ", {kTekken}, true, true},

@@ -16,9 +16,14 @@ using Scanner = size_t (*)(std::string_view text, size_t at);
 // matches in the pieces of the one before), or nullptr.
 Scanner find_scanner(std::span<const std::string_view> patterns);
 
-// Patterns with a scanner, as their authors write them.
+// Patterns that more than one file names, as their authors write them.
 namespace patterns {
 
+inline constexpr std::string_view kNewline = R"([\r\n])";
+// White space at the end of a line, and the same, for pieces without newlines inside, with a guard
+// that keeps the search linear where a run of spaces does not end the piece.
+inline constexpr std::string_view kTrailingSpaceSlow = R"(\s+$)";
+inline constexpr std::string_view kTrailingSpace = R"((?<!\s)\s+$)";
 inline constexpr std::string_view kNumber = R"(\p{N})";
 inline constexpr std::string_view kGpt2 =
     R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";

@@ -1,0 +1,91 @@
+// A program for differential tests: encodes texts from standard input and writes ids.
+//
+//   encode_texts MODEL.gguf|FOLDER [--special] [--parse] [--repeat N]
+//
+// Input: for each text its length in bytes in decimal, a newline, the bytes. Output: for each text
+// one line of ids between spaces. With --repeat the tokenizer is made and the first text encoded N
+// times, and the times go to standard error.
+#include <fmt/format.h>
+
+#include <charconv>
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+
+#include "container/tensor_file.h"
+#include "tokenizer/tokenizer.h"
+
+namespace hearth {
+namespace {
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+bool read_text(std::string& text) {
+  std::string digits;
+  int c;
+  while ((c = std::getchar()) != EOF && c != '\n') digits.push_back(static_cast<char>(c));
+  size_t bytes = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), bytes);
+  if (error != std::errc{} || end != digits.data() + digits.size()) return false;
+  text.resize(bytes);
+  return std::fread(text.data(), 1, bytes, stdin) == bytes;
+}
+
+Result<std::shared_ptr<const Tokenizer>> load(const std::string& path, int repeat) {
+  if (!path.ends_with(".gguf")) return Tokenizer::from_folder(path);
+  const TensorFile file = TRY(TensorFile::open(path));
+  for (int i = 0; i < repeat; ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    TRY(Tokenizer::from_gguf(file.metadata()));
+    fmt::print(stderr, "from_gguf {:.1f} ms\n", 1e3 * seconds_since(start));
+  }
+  return Tokenizer::from_gguf(file.metadata());
+}
+
+void time_runs(const Tokenizer& tokenizer, const std::string& text, EncodeOptions options,
+               int repeat) {
+  for (int i = 0; i < repeat; ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    const size_t count = tokenizer.encode(text, options).size();
+    const double seconds = seconds_since(start);
+    fmt::print(stderr, "{} ids, {:.1f} ms, {:.1f} MB/s\n", count, 1e3 * seconds,
+               static_cast<double>(text.size()) / seconds / 1e6);
+  }
+}
+
+int run(int argc, char** argv) {
+  EncodeOptions options{.add_special = false, .parse_special = false};
+  int repeat = 0;
+  for (int i = 2; i < argc; ++i) {
+    if (!std::strcmp(argv[i], "--special")) options.add_special = true;
+    else if (!std::strcmp(argv[i], "--parse")) options.parse_special = true;
+    else if (!std::strcmp(argv[i], "--repeat") && i + 1 < argc)
+      std::from_chars(argv[i + 1], argv[i + 1] + std::strlen(argv[i + 1]), repeat);
+  }
+  const auto tokenizer = load(argc > 1 ? argv[1] : "", repeat);
+  if (!tokenizer) {
+    fmt::print(stderr, "{}\n", tokenizer.error().message);
+    return 1;
+  }
+  std::string text, line;
+  while (read_text(text)) {
+    if (repeat > 0) {
+      time_runs(**tokenizer, text, options, repeat);
+      return 0;
+    }
+    line.clear();
+    for (const TokenId id : (*tokenizer)->encode(text, options))
+      fmt::format_to(std::back_inserter(line), "{} ", id);
+    line.push_back('\n');
+    std::fwrite(line.data(), 1, line.size(), stdout);
+    std::fflush(stdout);
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace hearth
+
+int main(int argc, char** argv) { return hearth::run(argc, argv); }
