@@ -3,6 +3,9 @@
 #include <bit>
 #include <functional>
 
+#include "engine/session.h"
+#include "model/chat.h"
+
 namespace hearth {
 namespace {
 
@@ -27,6 +30,32 @@ uint64_t ask(const Metadata& metadata, const std::string& key) {
   return sum;
 }
 
+uint64_t tokenize(const Tokenizer& tokenizer, const std::string& chat_template) {
+  uint64_t sum = static_cast<uint64_t>(tokenizer.size());
+  auto ids = tokenizer.encode("tok 1 <|im_start|> tok\xC4\xA0 2 \xFF", {});
+  sum += tokenizer.decode(ids, true).size();
+  auto format = ChatFormat::compile(chat_template, tokenizer);
+  if (format) sum += format->render({{"user", "Hello"}}).value_or("").size();
+  return sum;
+}
+
+// Loads what the file says it is, and makes a few tokens where it loads.
+uint64_t run(const TensorFile& file) {
+  uint64_t sum = 0;
+  auto tokenizer = Tokenizer::from_gguf(file.metadata());
+  if (tokenizer)
+    sum += tokenize(**tokenizer,
+                    std::string(file.metadata().text("tokenizer.chat_template").value_or("")));
+  auto model = Model::load(file, "");
+  if (!model || !tokenizer) return sum;
+  Runner runner(*model, {.precision = Precision::kExact, .threads = 1});
+  auto session = Session::create(runner, *tokenizer, 64, KvType::kF16);
+  if (!session) return sum;
+  std::vector<TokenId> prompt = {1, 2, 0};
+  auto made = session->generate(prompt, {.temperature = 0, .max_tokens = 3}, {});
+  return sum + (made ? made->tokens.size() : 1);
+}
+
 }  // namespace
 
 uint64_t exercise(const TensorFile& file) {
@@ -43,7 +72,7 @@ uint64_t exercise(const TensorFile& file) {
     sum += tensor.elems() + tensor.shape_text().size();
     sum += copy.find(tensor.name) == &tensor;
   }
-  return sum;
+  return copy.kind() == ContainerKind::kGguf ? sum + run(copy) : sum;
 }
 
 }  // namespace hearth
