@@ -607,6 +607,27 @@ TEMPLATES = [
     "{{ {'a': 1,} }}",
     "{{ dict(\n a=1,\n) }}",
     "{% set a = [1, 2] %}{% set b = a %}{{ a is sameas b }}",
+    # a name that a block sets is its own from the start
+    "{% for a in l %}{{ x }};{% endfor %}{% set x = 1 %}{{ x }}",
+    "{% macro m() %}{{ x }}{% endmacro %}{{ m() }}{% set x = 1 %}{{ m() }}",
+    "{{ x }}{% for a in l %}{{ x }};{% endfor %}{% set x = 1 %}{{ x }}",
+    "{% for a in l %}{{ x }};{% endfor %}{% if t %}{% set x = 1 %}{% endif %}{{ x }}",
+    "{% if f %}{% set x = 1 %}{% endif %}{{ x }}",
+    "{% for a in l %}{{ x }};{% endfor %}"
+    "{% if f %}{% set x = 1 %}{% elif f %}{% set x = 2 %}{% else %}{% set x = 3 %}{% endif %}"
+    "{{ x }}",
+    "{% for a in l %}{{ x }};{% endfor %}"
+    "{% if f %}{% set x = 1 %}{% else %}{% set x = 3 %}{% endif %}{{ x }}",
+    "{% for a in l %}{% for b in l %}{{ x }};{% endfor %}{% set x = a %}{{ x }}{% endfor %}{{ x }}",
+    "{% set x = x + 1 %}{% for a in l %}{{ x }};{% endfor %}",
+    "{% for a in l %}{{ x }};{% endfor %}{% macro x() %}q{% endmacro %}{{ x() }}",
+    "{% set x %}{{ x }}{% endset %}{{ x }}",
+    "{% set ns = namespace(v=x) %}{% for a in l %}{{ ns.v }}{{ x }}{% endfor %}{% set x = 3 %}",
+    "{% filter upper %}{{ s }}{% endfilter %}{% set s = 'q' %}{{ s }}",
+    "{% with q = s %}{{ s }}{{ q }}{% endwith %}{% set s = 'q' %}",
+    "{% generation %}{{ s }}{% endgeneration %}{% set s = 'q' %}",
+    "{% block b %}{{ s }}{% endblock %}{% set s = 'q' %}",
+    "{% for a in l if a == i or x %}{{ a }}{% endfor %}{% set x = 1 %}",
     # errors
     "{{ missing.foo }}",
     "{{ missing['foo'] }}",

@@ -39,7 +39,7 @@ enum class NodeKind : uint8_t {
   kFilter,   // a: subject or kNoNode for the captured text, b: call, c: builtin, d: name constant
   kTest,     // a, b: call, c: builtin, d: name constant
   // Statements
-  kBody,         // list
+  kBody,         // list; a: index into Program::hidden, or kNoNode
   kData,         // a: constant
   kPrint,        // a
   kIf,           // list: test, body, test, body, ...; d: else or kNoNode
@@ -109,6 +109,7 @@ struct Program {
   std::vector<CallData> calls;
   std::vector<LoopData> loops;
   std::vector<MacroData> macros;
+  std::vector<std::vector<uint32_t>> hidden;  // symbols that a block hides until it sets them
   std::vector<const Builtin*> builtins;  // null: no filter or test has that name
   std::vector<Value> constants;
   std::vector<Symbol> symbols;

@@ -14,7 +14,9 @@ Error Interp::located(Error error, uint32_t pos) {
 
 const Value* Interp::find_name(uint32_t symbol) const {
   for (const Value* at = &scope_; !at->is_missing(); at = &at->as<Scope>().parent) {
-    if (const Value* found = at->as<Scope>().find(symbol)) return found;
+    if (const Value* found = at->as<Scope>().find(symbol)) {
+      return found->is_missing() ? nullptr : found;  // missing: hidden until it is set
+    }
   }
   const Value& base = base_[symbol];
   return base.is_missing() ? nullptr : &base;

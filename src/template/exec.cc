@@ -53,6 +53,7 @@ Result<std::string> Interp::run(const Json& context) {
   load_context(context);
   scope_ = Value(heap.make<Scope>(0, Value()));
   top_scope_ = scope_;
+  hide_names(program_.root);
   TRY(exec(program_.root));
   return text;
 }
@@ -138,7 +139,7 @@ Result<Interp::Flow> Interp::exec_node(const Node& node) {
         return fail(Code::kUnsupported, "autoescape is not available in chat templates");
       }
       return exec_scoped(node.d, scope_);
-    case NodeKind::kBlock: return exec_scoped(node.d, top_scope_);
+    case NodeKind::kBlock: return exec_scoped(node.d, exported());
     case NodeKind::kBreak: return Flow::kBreak;
     case NodeKind::kContinue: return Flow::kContinue;
     case NodeKind::kRefused:
@@ -155,6 +156,22 @@ Result<Interp::Flow> Interp::exec_body(const Node& node) {
     if (flow != Flow::kNext) return flow;
   }
   return Flow::kNext;
+}
+
+// What the top level has set so far: all that a {% block %} sees besides the context.
+Value Interp::exported() {
+  Value made(heap.make<Scope>(0, Value()));
+  for (const auto& [symbol, value] : top_scope_.as<Scope>().names) {
+    if (!value.is_missing()) made.as<Scope>().set(symbol, value);
+  }
+  return made;
+}
+
+// Names that the block sets itself are its own from the start (scopes.cc).
+void Interp::hide_names(NodeId body) {
+  uint32_t hidden = program_.nodes[body].a;
+  if (hidden == kNoNode) return;
+  for (uint32_t symbol : program_.hidden[hidden]) scope().set(symbol, Value());
 }
 
 Result<Interp::Flow> Interp::exec_if(const Node& node) {
@@ -200,6 +217,7 @@ Result<Interp::Flow> Interp::run_loop(NodeId id, const LoopData& data, const Val
     inner.as<Scope>().set(program_.loop_symbol, loop_value);
     Entered entered(scope_, inner);
     TRY(assign(data.target, item));
+    hide_names(data.body);
     inner = {};  // scope_ holds it, so that its count tells whether a macro holds it too
     Flow flow = TRY(exec(data.body));
     inner = scope_;
@@ -239,6 +257,7 @@ Result<std::string> Interp::recurse_loop(const Value& loop_value, const Value& i
 
 Result<Interp::Flow> Interp::exec_scoped(NodeId body, Value parent) {
   Entered entered(scope_, Value(heap.make<Scope>(0, std::move(parent))));
+  hide_names(body);
   return exec(body);
 }
 
@@ -251,6 +270,7 @@ Result<Interp::Flow> Interp::exec_with(const Node& node) {
   for (uint32_t i = 0; i < node.c; i += 2) {
     TRY(assign(program_.lists[node.b + i], values[i / 2]));
   }
+  hide_names(node.d);
   return exec(node.d);
 }
 
@@ -390,6 +410,7 @@ Result<Value> Interp::call_macro(const Macro& macro, Args& args) {
   Value held(const_cast<Macro*>(&macro));  // its body may overwrite its name
   Entered entered(scope_, Value(heap.make<Scope>(0, macro.scope)));
   Value inner = scope_;
+  hide_names(macro.data->body);
   TRY(bind_macro(macro, args, inner.as<Scope>()));
   Captured captured(out_);
   TRY(exec(macro.data->body));

@@ -185,6 +185,19 @@ TEST(TemplateHostile, DeepNestingIsRefusedWhereItIsRead) {
   }
 }
 
+// Bytes that are no UTF-8 become U+FFFD where they come in, and every method copes.
+TEST(TemplateHostile, InvalidTextIsReplaced) {
+  auto compiled = Template::compile(
+      "{{ 'a \x80\xff b'.rsplit() | length }}{{ x.rsplit() | length }}{{ x | trim | length }}"
+      "{{ x[::-1] }}{{ x.split(' ')[-1] | upper }}{{ x | tojson }}\xc3");
+  ASSERT_TRUE(compiled.has_value());
+  Json context;
+  context.set("x", std::string("q \x80\xe2\x82 \xf0"));
+  auto rendered = compiled->render(context);
+  ASSERT_TRUE(rendered.has_value()) << rendered.error().message;
+  EXPECT_EQ(*rendered, "336\uFFFD \uFFFD\uFFFD q\uFFFD\"q \uFFFD\uFFFD \uFFFD\"\uFFFD");
+}
+
 // Chains that nest nowhere may be long.
 TEST(TemplateHostile, LongTemplatesAreFine) {
   std::string source = "{{ ''" + repeat(" ~ 'a'", 20'000) + " }}{% if 0 %}" +

@@ -37,6 +37,11 @@ Value character(Interp& in, const Value& text, size_t offset) {
   return in.string(text.text().substr(offset, next.bytes), text.is_markup());
 }
 
+// All text inside is UTF-8: it is made so where it comes in.
+std::string valid_text(const std::string& text) {
+  return is_valid_utf8(text) ? text : replace_invalid_utf8(text);
+}
+
 size_t byte_of(const Str& text, size_t index) {
   if (text.ascii()) return index;
   size_t at = 0;
@@ -80,7 +85,7 @@ Value Interp::from_json(const Json& json) {
   if (json.is_bool()) return Value::boolean(json.as_bool());
   if (json.is_int()) return Value::integer(json.as_int());
   if (json.is_double()) return Value::real(json.as_double());
-  if (json.is_string()) return string(json.as_string());
+  if (json.is_string()) return string(valid_text(json.as_string()));
   if (json.is_array()) {
     std::vector<Value> values;
     values.reserve(json.as_array().size());
@@ -90,7 +95,7 @@ Value Interp::from_json(const Json& json) {
   if (!json.is_object()) return Value::none();
   Value made(new_dict());
   for (const auto& [name, value] : json.as_object()) {
-    made.as<Dict>().set(string(name), from_json(value));
+    made.as<Dict>().set(string(valid_text(name)), from_json(value));
   }
   return made;
 }

@@ -165,6 +165,8 @@ class Interp {
   Result<Flow> exec(NodeId id);
   Result<Flow> exec_node(const Node& node);
   Result<Flow> exec_body(const Node& node);
+  void hide_names(NodeId body);
+  Value exported();
   Result<Flow> exec_if(const Node& node);
   Result<Flow> exec_for(NodeId id, const Node& node);
   Result<Flow> run_loop(NodeId id, const LoopData& data, const Value& iterable, int depth0);

@@ -4,6 +4,9 @@
 #include <charconv>
 #include <cmath>
 
+#include "base/utf8.h"
+#include "template/scopes.h"
+
 namespace hearth::jinja {
 
 // Counts one level of recursion for as long as it lives.
@@ -48,10 +51,14 @@ std::string without_underscores(std::string_view text) {
 Result<std::unique_ptr<Program>> parse(std::string_view source) {
   auto program = std::make_unique<Program>();
   program->source = normalize_newlines(source);
+  if (!is_valid_utf8(program->source)) {
+    program->source = replace_invalid_utf8(program->source);
+  }
   if (program->source.size() >= (64u << 20)) {
     return fail(Code::kCorrupt, "line 1, column 1: the template is larger than 64 MiB");
   }
   TRY(Parser(*program).run());
+  find_hidden_names(*program);
   return program;
 }
 

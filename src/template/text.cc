@@ -8,17 +8,6 @@
 #include "template/unicode.h"
 
 namespace hearth::jinja {
-namespace {
-
-// The first byte of the last character.
-size_t last_start(std::string_view text) {
-  size_t start = text.size() - 1;
-  while (start > 0 && text.size() - start < 4 && (text[start] & 0xC0) == 0x80) --start;
-  return start;
-}
-
-}  // namespace
-
 size_t find_text(std::string_view text, std::string_view what, size_t from) {
   if (from > text.size()) return std::string_view::npos;
   if (what.empty()) return from;
@@ -49,7 +38,7 @@ size_t rfind_text(std::string_view text, std::string_view what) {
 
 std::string_view strip_set(std::string_view text, std::string_view set, bool left) {
   while (!text.empty()) {
-    size_t start = left ? 0 : last_start(text);
+    size_t start = left ? 0 : last_character(text);
     size_t bytes = left ? decode_utf8(text, 0).bytes : text.size() - start;
     std::string_view character = text.substr(start, bytes);
     // A character is found in UTF-8 only where it starts: no false matches inside others.
@@ -133,7 +122,7 @@ std::vector<std::string_view> rsplit_blanks(std::string_view text, int64_t count
     }
     size_t start = text.size();
     while (start > 0) {
-      size_t before = last_start(text.substr(0, start));
+      size_t before = last_character(text.substr(0, start));
       Decoded last = decode_utf8(text, before);
       if (last.valid && is_space(last.code)) break;
       start = before;

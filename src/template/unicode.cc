@@ -213,12 +213,18 @@ std::string_view strip_left(std::string_view text) {
   return text.substr(i);
 }
 
+size_t last_character(std::string_view text) {
+  size_t start = text.size() - 1;
+  while (start > 0 && text.size() - start < 4 && (text[start] & 0xC0) == 0x80) --start;
+  // Bytes that are no UTF-8 stand alone.
+  return start + decode_utf8(text, start).bytes == text.size() ? start : text.size() - 1;
+}
+
 std::string_view strip_right(std::string_view text) {
   while (!text.empty()) {
-    size_t start = text.size() - 1;
-    while (start > 0 && text.size() - start < 4 && (text[start] & 0xC0) == 0x80) --start;
+    size_t start = last_character(text);
     Decoded last = decode_utf8(text, start);
-    if (!last.valid || start + last.bytes != text.size() || !is_space(last.code)) break;
+    if (!last.valid || !is_space(last.code)) break;
     text = text.substr(0, start);
   }
   return text;

@@ -27,6 +27,9 @@ std::string title_case(std::string_view text);  // str.title()
 std::string capitalize(std::string_view text);
 std::string swap_case(std::string_view text);
 
+// Where the last character begins. REQUIRES: not empty.
+size_t last_character(std::string_view text);
+
 // Without the white space at the start or the end.
 std::string_view strip_left(std::string_view text);
 std::string_view strip_right(std::string_view text);
