@@ -84,16 +84,16 @@ void BpeTokenizer::merge_word(std::string_view word, EncodeScratch& scratch,
   merge_symbols(symbols, scratch.heap, [this](const Symbol& left, const Symbol& right) {
     return merges_.find(left.id, right.id);
   });
-  for (uint32_t at = 0; at != kNoSymbol; at = symbols[at].next)
-    if (symbols[at].id >= 0) out.push_back(symbols[at].id);
+  for (uint32_t at = 0; at != kNoSymbol; at = symbols[at].next) out.push_back(symbols[at].id);
 }
 
 void BpeTokenizer::split_bytes(std::string_view word, std::vector<Symbol>& symbols) const {
   symbols.reserve(word.size());
   for (size_t at = 0; at < word.size(); ++at) {
-    const TokenId id = byte_ids_[static_cast<uint8_t>(word[at])];
-    symbols.push_back({.begin = static_cast<uint32_t>(at), .bytes = 1,
-                       .id = id >= 0 ? id : unknown_});
+    const TokenId known = byte_ids_[static_cast<uint8_t>(word[at])];
+    const TokenId id = known >= 0 ? known : unknown_;
+    // As in the reference, a byte without an entry leaves no trace: its neighbours may be merged.
+    if (id >= 0) symbols.push_back({.begin = static_cast<uint32_t>(at), .bytes = 1, .id = id});
   }
 }
 
@@ -120,6 +120,7 @@ void BpeTokenizer::split_characters(std::string_view word, std::vector<Symbol>& 
       after_unknown = false;
       continue;
     }
+    if (unknown_ < 0) continue;
     if (after_unknown && options_.fuse_unknown) {
       symbols.back().bytes += static_cast<uint32_t>(bytes);
     } else {
@@ -197,6 +198,8 @@ Result<std::shared_ptr<const Tokenizer>> make_bpe_from_gguf(const Metadata& meta
   vocabulary.add_bos = TRY(metadata.boolean("tokenizer.ggml.add_bos_token", row->add_bos));
   vocabulary.add_eos = TRY(metadata.boolean("tokenizer.ggml.add_eos_token", false));
   vocabulary.set_affixes();
+  // Files name an unknown token, often one that ends a text; the reference never makes it here.
+  if (row->byte_level) vocabulary.unknown = -1;
   PreTokenizer pre;
   for (const std::string_view pattern : row->patterns)
     TRY(pre.add_split(std::string(pattern), SplitBehavior::kIsolated, false));

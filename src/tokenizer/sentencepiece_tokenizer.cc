@@ -18,6 +18,22 @@ uint32_t rank_of(float score) {
   return std::min(~ascending, kNoRank - 1);
 }
 
+// User-defined entries with spaces are looked for where spaces are U+2581 already, so that both
+// ways to write one are the same, as they are to SentencePiece.
+void move_spaced_specials(Vocabulary& vocabulary) {
+  std::erase_if(vocabulary.specials, [&](SpecialToken& token) {
+    if (token.control || token.text.find(' ') == std::string::npos) return false;
+    std::string text;
+    for (const char c : token.text) {
+      if (c == ' ') text += kSpaceMark;
+      else text += c;
+    }
+    token.text = std::move(text);
+    vocabulary.normalized_specials.push_back(std::move(token));
+    return true;
+  });
+}
+
 }  // namespace
 
 SentencePieceTokenizer::SentencePieceTokenizer(Vocabulary vocabulary, Normalizer normalizer,
@@ -117,6 +133,7 @@ Result<std::shared_ptr<const Tokenizer>> make_sentencepiece_from_gguf(const Meta
   vocabulary.add_bos = TRY(metadata.boolean("tokenizer.ggml.add_bos_token", true));
   vocabulary.add_eos = TRY(metadata.boolean("tokenizer.ggml.add_eos_token", false));
   vocabulary.set_affixes();
+  move_spaced_specials(vocabulary);
   Normalizer normalizer;
   if (space_prefix) normalizer.add_prepend(std::string(kSpaceMark));
   normalizer.add_replace(" ", std::string(kSpaceMark));

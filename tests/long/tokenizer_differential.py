@@ -1,0 +1,291 @@
+#!/usr/bin/env python3
+"""Compares Hearth's tokenizers with Hugging Face's `tokenizers` and with SentencePiece.
+
+    tokenizer_differential.py --program build/release/src/tokenizer/tokenizer_encode_texts \
+        [--count 20000] [--seed 0] [--text FILE] [--strings blns.json] VOCAB.gguf...
+
+Each vocabulary is read by Hearth in two forms: from the GGUF file and from a tokenizer.json that
+this script makes of it. Byte-level vocabularies are compared with `tokenizers` in both forms;
+SentencePiece vocabularies with the sentencepiece library (from GGUF) and with `tokenizers` (from
+tokenizer.json). Needs: gguf, tokenizers, sentencepiece. Exit status 1 when anything differs.
+"""
+import argparse
+import json
+import pathlib
+import random
+import struct
+import subprocess
+import sys
+import tempfile
+
+import gguf
+import sentencepiece
+from tokenizers import Tokenizer
+
+CONTRACTIONS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
+TAIL = r"[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+
+
+def split(pattern):
+    return {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated",
+            "invert": False}
+
+
+def byte_level(use_regex):
+    return {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True,
+            "use_regex": use_regex}
+
+
+def sequence(*parts):
+    return {"type": "Sequence", "pretokenizers": list(parts)}
+
+
+def cl100k(digits):
+    return sequence(split(CONTRACTIONS + r"|[^\r\n\p{L}\p{N}]?\p{L}+|" + digits +
+                          r"| ?[^\s\p{L}\p{N}]+" + TAIL), byte_level(False))
+
+
+# The alphabets with letter case.
+CASED = (
+    "A-Za-z\u00B5À-ÖØ-öø-ƺƼ-ƿ\u01C4-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-\u03F5Ϸ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-"
+    "ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-ἕἘ-Ἕἠ-ὅὈ-Ὅὐ-ὗὙὛὝὟ-\u1F7Dᾀ-ᾴᾶ-ᾼ\u1FBEῂ-ῄῆ-ῌῐ-\u1FD3ῖ-\u1FDBῠ-Ῥῲ-ῴῶ"
+    "-ῼ\u2102\u2107\u210A-\u2113\u2115\u2119-\u211D\u2124\u2126\u2128\u212A-\u212D"
+    "\u212F-\u2134\u2139\u213C-\u213F\u2145-\u2149ⅎↃↄⰀ-ⱻⱾ-ⳤⳫ-ⳮⳲⳳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿ"
+    "\uFB00-\uFB06\uFB13-\uFB17\uFF21-\uFF3A\uFF41-\uFF5A\U00010400-\U0001044F"
+    "\U000104B0-\U000104D3\U000104D8-\U000104FB\U00010C80-\U00010CB2\U00010CC0-"
+    "\U00010CF2\U000118A0-\U000118DF\U0001E900-\U0001E943")
+
+DIGITS = {"type": "Digits", "individual_digits": True}
+# As the tokenizer.json files of these models have them.
+PRE_TOKENIZERS = {
+    "gpt-2": byte_level(True),
+    "mpt": byte_level(True),
+    "starcoder": sequence(DIGITS, byte_level(True)),
+    "smollm": sequence(DIGITS, byte_level(True)),
+    "refact": sequence(DIGITS, byte_level(True)),
+    "command-r": sequence(DIGITS, byte_level(True)),
+    "qwen2": cl100k(r"\p{N}"),
+    "qwen35": sequence(split(CONTRACTIONS + r"|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}"
+                             r"| ?[^\s\p{L}\p{M}\p{N}]+" + TAIL), byte_level(False)),
+    "llama-bpe": cl100k(r"\p{N}{1,3}"),
+    "falcon": sequence({"type": "Punctuation", "behavior": "Contiguous"}, byte_level(True),
+                       split("[0-9][0-9][0-9]")),
+    "deepseek-llm": sequence(split(r"[\r\n]"), split(r"\s?[" + CASED + "]+"),
+                             split("\\s?[!-/:-~\uff01-\uff0f\uff1a-\uff5e\u2018-\u201f"
+                                   "\u3000-\u3002]+"),
+                             split(r"\s+$"), split("[\u4e00-\u9fa5\u0800-\u4e00\uac00-\ud7ff]+"),
+                             DIGITS, byte_level(False)),
+    "deepseek-coder": sequence(split(r"[\r\n]"), split(r"\s?\p{L}+"), split(r"\s?\p{P}+"),
+                               split("[\u4e00-\u9fa5\u0800-\u4e00\uac00-\ud7ff]+"), DIGITS,
+                               byte_level(False)),
+}
+# Llama 3 takes a word that is an entry as it is.
+IGNORE_MERGES = {"llama-bpe"}
+NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = 1, 2, 3, 4, 5, 6
+
+
+class Vocab:
+    def __init__(self, path):
+        fields = gguf.GGUFReader(path).fields
+        get = lambda name, default=None: (fields["tokenizer.ggml." + name].contents()
+                                          if "tokenizer.ggml." + name in fields else default)
+        self.model, self.pre = get("model"), get("pre", "default")
+        self.tokens, self.types = get("tokens"), get("token_type")
+        self.merges, self.scores = get("merges"), get("scores")
+        self.space_prefix = get("add_space_prefix", True)
+        self.unknown = get("unknown_token_id")
+
+
+def added_tokens(vocab):
+    return [{"id": i, "content": text, "single_word": False, "lstrip": False, "rstrip": False,
+             "normalized": False, "special": kind != USER_DEFINED}
+            for i, (text, kind) in enumerate(zip(vocab.tokens, vocab.types))
+            if kind in (UNKNOWN, CONTROL, USER_DEFINED)]
+
+
+def byte_level_json(vocab):
+    known = set(vocab.tokens)
+    merges = [m for m in vocab.merges if all(p in known for p in m.split(" ")[:2])]
+    entries = {t: i for i, t in enumerate(vocab.tokens)}
+    return {"version": "1.0", "added_tokens": added_tokens(vocab), "normalizer": None,
+            "pre_tokenizer": PRE_TOKENIZERS[vocab.pre], "post_processor": None,
+            "decoder": byte_level(True),
+            "model": {"type": "BPE", "unk_token": None, "fuse_unk": False, "byte_fallback": False,
+                      "ignore_merges": vocab.pre in IGNORE_MERGES, "vocab": entries,
+                      "merges": merges}}
+
+
+def merges_of_scores(vocab):
+    """The merges that make each entry, best score first."""
+    ids = {t: i for i, (t, k) in enumerate(zip(vocab.tokens, vocab.types))
+           if k in (NORMAL, USER_DEFINED, UNUSED)}
+    merges = []
+    for token, index in ids.items():
+        pairs = [(token[:cut], token[cut:]) for cut in range(1, len(token))
+                 if token[:cut] in ids and token[cut:] in ids]
+        pairs.sort(key=lambda pair: (ids[pair[0]], ids[pair[1]]))
+        merges += [(-vocab.scores[index], index, pair) for pair in pairs]
+    merges.sort(key=lambda merge: merge[:2])
+    return [list(pair) for _, _, pair in merges]
+
+
+def sentencepiece_json(vocab):
+    mark = "\u2581"
+    replace = {"type": "Replace", "pattern": {"String": " "}, "content": mark}
+    prepend = {"type": "Prepend", "prepend": mark}
+    decoders = [{"type": "Replace", "pattern": {"String": mark}, "content": " "},
+                {"type": "ByteFallback"}, {"type": "Fuse"}]
+    if vocab.space_prefix:
+        decoders.append({"type": "Strip", "content": " ", "start": 1, "stop": 0})
+    return {"version": "1.0", "added_tokens": added_tokens(vocab),
+            "normalizer": {"type": "Sequence", "normalizers": [prepend, replace]}
+            if vocab.space_prefix else replace,
+            "pre_tokenizer": None, "post_processor": None,
+            "decoder": {"type": "Sequence", "decoders": decoders},
+            "model": {"type": "BPE", "unk_token": vocab.tokens[vocab.unknown or 0],
+                      "fuse_unk": True, "byte_fallback": True, "ignore_merges": False,
+                      "vocab": {t: i for i, t in enumerate(vocab.tokens)},
+                      "merges": merges_of_scores(vocab)}}
+
+
+def varint(value):
+    out = bytearray()
+    while value > 127:
+        out.append(value & 127 | 128)
+        value >>= 7
+    return bytes(out + bytes([value]))
+
+
+def message(number, body):
+    return varint(number << 3 | 2) + varint(len(body)) + body
+
+
+def sentencepiece_model(vocab):
+    """A ModelProto: pieces (1), trainer_spec (2), normalizer_spec (3)."""
+    out = bytearray()
+    for text, score, kind in zip(vocab.tokens, vocab.scores, vocab.types):
+        # GGUF has user-defined entries as they stand in a text, the library in its own writing.
+        if kind == USER_DEFINED:
+            text = text.replace(" ", "\u2581")
+        out += message(1, message(1, text.encode()) + b"\x15" + struct.pack("<f", score) +
+                       b"\x18" + varint(kind))
+    unknown = vocab.types.index(UNKNOWN) if UNKNOWN in vocab.types else vocab.unknown
+    trainer = b"\x18\x02" + varint(35 << 3) + b"\x01" + varint(40 << 3) + varint(unknown)
+    normalizer = message(1, b"identity") + b"\x18" + bytes([bool(vocab.space_prefix)])
+    normalizer += b"\x20\x00\x28\x01"
+    return bytes(out) + message(2, trainer) + message(3, normalizer)
+
+
+class SentencePiece:
+    def __init__(self, vocab):
+        # The library wants exactly one unknown piece; Phi-3's padding is of that type too.
+        kinds = list(vocab.types)
+        first = vocab.unknown or 0
+        vocab.types = [UNKNOWN if i == first else CONTROL if k == UNKNOWN else k
+                       for i, k in enumerate(kinds)]
+        self.model = sentencepiece.SentencePieceProcessor()
+        self.model.LoadFromSerializedProto(sentencepiece_model(vocab))
+        vocab.types = kinds
+
+    def encode(self, text):
+        return self.model.EncodeAsIds(text)
+
+
+class HuggingFace:
+    def __init__(self, text):
+        self.model = Tokenizer.from_str(text)
+        self.model.encode_special_tokens = True
+
+    def encode(self, text):
+        return self.model.encode(text, add_special_tokens=False).ids
+
+
+RANGES = [(0x20, 0x7E), (0x20, 0x7E), (0x09, 0x0D), (0xA0, 0x24F), (0x300, 0x36F), (0x370, 0x5FF),
+          (0x600, 0x6FF), (0x900, 0xDFF), (0xE00, 0xEFF), (0x1E00, 0x1FFF), (0x2000, 0x206F),
+          (0x2070, 0x2BFF), (0x3000, 0x30FF), (0x4E00, 0x9FFF), (0xAC00, 0xD7A3), (0xFE00, 0xFFEF),
+          (0x10000, 0x10FFF), (0x1D400, 0x1D7FF), (0x1F300, 0x1FAFF)]
+PIECES = ["'s", "'S", "'ll", "'LL", "'Re", "'\u017f", "\r\n", "\n\n", "\n", "   ", "\t", "\u00a0",
+          "\u3000", "\u180e", "\u0085", "\u200d", "\u0301", "\ufe0f", "12345", "\u0663\u0664",
+          "\u00bd", "\u2160", "don't", " I'm", "!!!", "...", "/*", "//\n", "</s>", "<s>", "\u2581",
+          "_", "$+<=>^`|~"]
+
+
+def random_text(rng, vocab, real):
+    out = []
+    for _ in range(rng.randint(1, 12)):
+        what = rng.random()
+        if what < 0.3:
+            low, high = rng.choice(RANGES)
+            out += [chr(rng.randint(low, high)) for _ in range(rng.randint(1, 6))]
+        elif what < 0.5:
+            out.append(rng.choice(PIECES) * rng.choice([1, 1, 1, 2, 5]))
+        elif what < 0.6:
+            out.append(" " * rng.randint(1, 5))
+        elif what < 0.75:
+            out.append(rng.choice(vocab.tokens).replace("\u0120", " ").replace("\u2581", " "))
+        else:
+            at = rng.randrange(max(1, len(real) - 40))
+            out.append(real[at:at + rng.randint(1, 40)])
+    return "".join(c for c in "".join(out) if not 0xD800 <= ord(c) < 0xE000)
+
+
+def run_hearth(program, model, texts):
+    data = b"".join(b"%d\n%s" % (len(t), t) for t in (text.encode() for text in texts))
+    done = subprocess.run([program, str(model)], input=data, capture_output=True)
+    if done.returncode != 0:
+        sys.exit(f"{model}: {done.stderr.decode(errors='replace')}")
+    return [[int(i) for i in line.split()] for line in done.stdout.decode().split("\n")[:-1]]
+
+
+def compare(name, form, texts, got, reference):
+    different = []
+    for text, ids in zip(texts, got):
+        wanted = reference.encode(text)
+        if ids != wanted:
+            different.append((text, ids, wanted))
+    print(f"{name} {form}: {len(texts)} texts, {len(different)} differ", flush=True)
+    for text, ids, wanted in different[:5]:
+        print(f"    {text[:120]!a}\n      hearth    {ids[:24]}\n      reference {wanted[:24]}")
+    return len(different) + abs(len(got) - len(texts))
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--program", required=True)
+    parser.add_argument("--count", type=int, default=20000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--text", help="a text file for real strings")
+    parser.add_argument("--strings", help="a JSON list of strings")
+    parser.add_argument("vocabs", nargs="+")
+    args = parser.parse_args()
+    real = pathlib.Path(args.text).read_text(encoding="utf-8") if args.text else "The cat sat. " * 9
+    strings = json.loads(pathlib.Path(args.strings).read_text()) if args.strings else []
+    strings = [s for s in strings if s] + real.splitlines(keepends=True)[:2000]
+    bad = 0
+    for path in args.vocabs:
+        vocab = Vocab(path)
+        name = pathlib.Path(path).stem
+        if vocab.model == "gpt2" and vocab.pre not in PRE_TOKENIZERS or \
+                vocab.model not in ("gpt2", "llama"):
+            print(f"{name}: skipped ({vocab.model}, {vocab.pre})")
+            continue
+        rng = random.Random(args.seed)
+        texts = strings + [random_text(rng, vocab, real) for _ in range(args.count)]
+        made = sentencepiece_json(vocab) if vocab.model == "llama" else byte_level_json(vocab)
+        text = json.dumps(made, ensure_ascii=False)
+        if vocab.space_prefix and vocab.model == "llama":
+            # A space before the text after a user-defined token is llama.cpp's rule, not theirs.
+            user = [t for t, k in zip(vocab.tokens, vocab.types) if k == USER_DEFINED]
+            texts = [t for t in texts if not any(u in t for u in user)]
+        with tempfile.TemporaryDirectory() as folder:
+            (pathlib.Path(folder) / "tokenizer.json").write_text(text, encoding="utf-8")
+            theirs = HuggingFace(text)
+            exact = SentencePiece(vocab) if vocab.model == "llama" else theirs
+            bad += compare(name, "gguf", texts, run_hearth(args.program, path, texts), exact)
+            bad += compare(name, "tokenizer.json", texts,
+                           run_hearth(args.program, folder, texts), theirs)
+    sys.exit(1 if bad else 0)
+
+
+if __name__ == "__main__":
+    main()
