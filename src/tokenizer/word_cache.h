@@ -2,6 +2,7 @@
 // saves the merging, and text is mostly words seen before. One thread at a time.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstring>
@@ -38,7 +39,7 @@ class WordCache {
     slot.bytes = static_cast<uint8_t>(word.size());
     slot.count = static_cast<uint8_t>(count);
     std::memcpy(slot.text.data(), word.data(), word.size());
-    std::memcpy(slot.ids.data(), ids, count * sizeof(int32_t));
+    std::copy_n(ids, count, slot.ids.begin());  // a word of unknown characters has none
   }
 
  private:
