@@ -45,6 +45,18 @@ Result<std::string_view> Reader::text(uint64_t length, std::string_view field) {
   return std::string_view(reinterpret_cast<const char*>(raw.data()), raw.size());
 }
 
+void Reader::mapped_texts(uint64_t count, std::vector<std::string_view>& out) {
+  if (mapped_.empty()) return;
+  const char* all = reinterpret_cast<const char*>(mapped_.data());
+  while (out.size() < count && end_ - position_ >= sizeof(uint64_t)) {
+    uint64_t length;
+    std::memcpy(&length, all + position_, sizeof length);
+    if (length > end_ - position_ - sizeof length) return;
+    out.emplace_back(all + position_ + sizeof length, length);
+    position_ += sizeof length + length;
+  }
+}
+
 Result<void> Reader::skip(uint64_t count, std::string_view field) {
   if (count > remaining())
     return fail_at(field, "needs {} bytes, {} are left", count, remaining());

@@ -41,6 +41,12 @@ class Reader {
   // A string of `length` bytes (not checked for UTF-8); lifetime as bytes().
   Result<std::string_view> text(uint64_t length, std::string_view field);
 
+  // The fast way through many strings that each follow their own 64-bit length: appends to `out`
+  // until it holds `count` or the next one does not fit, and stops before that one, so that
+  // reading on with read() and text() gives its error. Does nothing where the source is not
+  // mapped. REQUIRES need_items(count, 8).
+  void mapped_texts(uint64_t count, std::vector<std::string_view>& out);
+
   Result<void> skip(uint64_t count, std::string_view field);
 
   // Fails unless `count` items of at least `item_bytes_min` each can still follow: what a count

@@ -75,6 +75,35 @@ TEST(Reader, WindowIsClampedToTheSource) {
   EXPECT_EQ(Reader(*source, 2, 99).remaining(), 2u);
 }
 
+TEST(Reader, MappedTextsStopBeforeWhatDoesNotFit) {
+  std::vector<uint8_t> bytes = {2, 0, 0, 0, 0, 0, 0, 0, 'a', 'b', 0, 0, 0, 0, 0, 0, 0, 0,
+                                1, 0, 0, 0, 0, 0, 0, 0, 'c'};
+  for (size_t size = 0; size <= bytes.size(); ++size) {
+    auto source = source_of({bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(size)});
+    Reader in(*source);
+    std::vector<std::string_view> out;
+    in.mapped_texts(3, out);
+    size_t whole = size >= 27 ? 3 : size >= 18 ? 2 : size >= 10 ? 1 : 0;
+    ASSERT_EQ(out.size(), whole) << size;
+    constexpr uint64_t kEnds[] = {0, 10, 18, 27};
+    ASSERT_EQ(in.position(), kEnds[whole]);
+    ASSERT_EQ(whole == 3, (out == std::vector<std::string_view>{"ab", "", "c"}));
+  }
+  bytes[7] = 0xFF;  // a length of almost 2^64
+  auto source = source_of(bytes);
+  Reader in(*source);
+  std::vector<std::string_view> out;
+  in.mapped_texts(3, out);
+  EXPECT_TRUE(out.empty());
+  Reader one(*source, 10);
+  one.mapped_texts(1, out);
+  EXPECT_EQ(out.size(), 1u) << "no more than asked for";
+  Remote far(source);
+  Reader remote(far, 10);
+  remote.mapped_texts(5, out);
+  EXPECT_EQ(out.size(), 1u);
+}
+
 TEST(Reader, EmptySource) {
   auto source = source_of({});
   Reader in(*source);

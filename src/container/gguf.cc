@@ -241,7 +241,8 @@ Result<void> HeaderParser::array_strings(MetaArray& out, std::string_view label)
   TRY(in_.need_items(out.count, sizeof(uint64_t), label));  // hence the product fits
   TRY(charge(out.count * sizeof(std::string_view), label));
   out.strings.reserve(out.count);
-  for (uint64_t i = 0; i < out.count; ++i)
+  if (!trace_) in_.mapped_texts(out.count, out.strings);
+  while (out.strings.size() < out.count)
     out.strings.push_back(TRY(string(label, UINT64_MAX)));
   return {};
 }
