@@ -35,7 +35,8 @@ TEST(Rope, LinearMatchesTransformers) {
 
 TEST(Rope, Llama3MatchesTransformers) {
   double magnitude = 0;
-  auto got = frequencies({.dims = 16, .scaling = RopeScaling::kLlama3, .factor = 8, .original_context = 64},
+  auto got = frequencies({.dims = 16, .scaling = RopeScaling::kLlama3, .factor = 8,
+                          .original_context = 64},
                          &magnitude);
   expect_near(got, {1, 0.24438459, 0.013042256, 0.0039528473,
                     0.00125, 0.00039528473, 0.00012500001, 3.9528473e-05});
@@ -44,7 +45,8 @@ TEST(Rope, Llama3MatchesTransformers) {
 
 TEST(Rope, YarnMatchesTransformers) {
   double magnitude = 0;
-  auto got = frequencies({.dims = 16, .scaling = RopeScaling::kYarn, .factor = 4, .original_context = 64},
+  auto got = frequencies({.dims = 16, .scaling = RopeScaling::kYarn, .factor = 4,
+                          .original_context = 64},
                          &magnitude);
   expect_near(got, {1, 0.23717082, 0.049999997, 0.0079056947,
                     0.0024999999, 0.00079056947, 0.00025000001, 7.9056947e-05});

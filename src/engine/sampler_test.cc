@@ -85,7 +85,8 @@ TEST(Sampler, ADrawDependsOnItsNumberAlone) {
   int differ = 0;
   SamplingParams other = p;
   other.seed = 43;
-  for (uint64_t i = 0; i < 100; ++i) differ += sample(kLogits, p, 0, i) != sample(kLogits, other, 0, i);
+  for (uint64_t i = 0; i < 100; ++i)
+    differ += sample(kLogits, p, 0, i) != sample(kLogits, other, 0, i);
   EXPECT_GT(differ, 30);
 }
 

@@ -111,7 +111,8 @@ TEST_F(TinySession, AStopStringEndsTheText) {
   SamplingParams p = greedy(20);
   p.stop = {plain->text.substr(4, 3)};
   std::string streamed;
-  auto stopped = make().generate(prompt_, p, {.on_text = [&](std::string_view t) { streamed += t; }});
+  auto keep = [&](std::string_view text) { streamed += text; };
+  auto stopped = make().generate(prompt_, p, {.on_text = keep});
   ASSERT_TRUE(stopped);
   EXPECT_EQ(stopped->text, plain->text.substr(0, plain->text.find(p.stop[0])));
   EXPECT_EQ(streamed, stopped->text);
