@@ -1,0 +1,132 @@
+#!/usr/bin/env python3
+"""The chat on a real terminal (a pseudo-terminal): questions, Ctrl-C, commands, leaving.
+
+    chat_test.py --hearth BINARY
+"""
+import argparse
+import os
+import pathlib
+import pty
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+MODEL = pathlib.Path(__file__).resolve().parents[1] / "data/models/llama"
+PROMPT = ">>> "
+
+
+class Chat:
+    """hearth run MODEL in a terminal of its own."""
+
+    def __init__(self, hearth, *options):
+        self.home = tempfile.TemporaryDirectory()
+        self.seen = ""
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.environ["HEARTH_HOME"] = self.home.name
+            os.execv(hearth, [hearth, "run", str(MODEL), *options])
+
+    def read_until(self, text, count=1, seconds=60):
+        """Reads until `text` has appeared `count` times since the last call; returns what came."""
+        end = time.monotonic() + seconds
+        while self.seen.count(text) < count:
+            left = end - time.monotonic()
+            if left <= 0:
+                sys.exit(f"waited {seconds} s for {text!r}; the terminal shows {self.seen!r}")
+            if select.select([self.fd], [], [], left)[0]:
+                try:
+                    self.seen += os.read(self.fd, 65536).decode("utf-8", "replace")
+                except OSError:          # the terminal is closed
+                    sys.exit(f"it ended before {text!r}; the terminal shows {self.seen!r}")
+        seen, self.seen = self.seen, ""
+        return seen
+
+    def send(self, text):
+        os.write(self.fd, text.encode())
+
+    def exit_code(self, seconds=20):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if select.select([self.fd], [], [], 0.05)[0]:
+                try:
+                    os.read(self.fd, 65536)
+                except OSError:
+                    pass
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                return os.waitstatus_to_exitcode(status)
+        os.kill(self.pid, signal.SIGKILL)
+        sys.exit("it does not leave")
+
+
+def expect(condition, what):
+    if not condition:
+        sys.exit(f"failed: {what}")
+
+
+def test_questions_and_leaving(hearth):
+    chat = Chat(hearth, "--temperature", "0", "--max-tokens", "5")
+    chat.read_until(PROMPT)
+    chat.send("/help\n")
+    expect("/bye" in chat.read_until(PROMPT), "help names the commands")
+    chat.send("Pack my box\n")
+    first = chat.read_until(PROMPT)
+    expect(len(first.replace("Pack my box", "").strip()) > 3, "there is an answer")
+    chat.send('"""two\nlines"""\n')
+    chat.read_until(PROMPT)
+    chat.send("/clear\n")
+    chat.read_until(PROMPT)
+    chat.send("\n\n")
+    chat.read_until(PROMPT, 2)
+    chat.send("/bye\n")
+    expect(chat.exit_code() == 0, "/bye leaves with 0")
+
+
+def test_interrupt_keeps_the_chat(hearth):
+    chat = Chat(hearth, "--temperature", "1", "--verbose")
+    chat.read_until(PROMPT)
+    for _ in range(3):                     # at the prompt, nothing ends
+        chat.send("\x03")
+        chat.read_until(PROMPT)
+    chat.send("The quick\n")
+    chat.read_until("\n")
+    time.sleep(0.05)
+    chat.send("\x03")                      # while it answers, or just after
+    chat.read_until(PROMPT)
+    chat.send("and again\n")
+    expect("prompt:" in chat.read_until(PROMPT, seconds=120), "it answers on")
+    chat.send("\x04")
+    expect(chat.exit_code() == 0, "Ctrl-D leaves with 0")
+
+
+def test_one_shot_and_stdin(hearth):
+    with tempfile.TemporaryDirectory() as home:
+        env = dict(os.environ, HEARTH_HOME=home)
+        common = ["--temperature", "0", "--max-tokens", "6", "--precision", "exact"]
+        by_argument = subprocess.run([hearth, "run", str(MODEL), "Pack my box", *common], env=env,
+                                     capture_output=True, stdin=subprocess.DEVNULL, check=True)
+        by_stdin = subprocess.run([hearth, "run", str(MODEL), *common], env=env, check=True,
+                                  capture_output=True, input=b"Pack my box")
+        expect(by_argument.stdout == by_stdin.stdout, "stdin asks the same question")
+        expect(by_argument.stdout.endswith(b"\n") and not by_argument.stderr, "only the answer")
+        nothing = subprocess.run([hearth, "run", str(MODEL), *common], env=env,
+                                 capture_output=True, stdin=subprocess.DEVNULL, check=False)
+        expect(nothing.returncode == 2 and nothing.stderr.startswith(b"Error: "),
+               "no question at all is wrong usage")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--hearth", required=True)
+    hearth = str(pathlib.Path(parser.parse_args().hearth).resolve())
+    for test in (test_questions_and_leaving, test_interrupt_keeps_the_chat,
+                 test_one_shot_and_stdin):
+        test(hearth)
+        print(f"ok: {test.__name__}")
+
+
+if __name__ == "__main__":
+    main()
