@@ -42,7 +42,6 @@ ARROWS = {
 # paths under src/), and why.
 ONE_HOME = [
     ("nlohmann/", ("base/json.cc",), "use base/json.h: the library's header costs seconds a file"),
-    ("CLI/", ("cli/args.",), "options are rows of cli/args.h"),
     ("curl/", ("fetch/",), "only fetch/ opens connections to the outside"),
     ("pcre2.h", ("tokenizer/",), "patterns of pre-tokenizers only"),
     ("openssl/", ("base/",), "use base/sha256.h"),
