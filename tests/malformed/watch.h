@@ -55,6 +55,7 @@ class Watch {
                 static_cast<int>(what.size()), what.data(),
                 static_cast<unsigned long long>(refused_), static_cast<unsigned long long>(opened_),
                 slowest_ * 1e3, static_cast<unsigned long long>(grown >> 20));
+    std::fflush(stdout);  // the long cases take minutes each
   }
 
   uint64_t opened() const { return opened_; }
