@@ -3,6 +3,9 @@
 #include <unicode/bytestream.h>
 #include <unicode/normalizer2.h>
 #include <unicode/uchar.h>
+#include <unicode/unistr.h>
+
+#include <algorithm>
 
 #include "base/check.h"
 #include "base/utf8.h"
@@ -36,7 +39,64 @@ std::string over_valid(std::string_view text, Run&& run) {
   return out;
 }
 
-std::string normal_form(std::string_view text, const icu::Normalizer2* form) {
+bool is_mark(char32_t code) {
+  return code >= 0x300 && u_getIntPropertyValue(static_cast<UChar32>(code),
+                                                UCHAR_LEAD_CANONICAL_COMBINING_CLASS) != 0;
+}
+
+// Appends combining marks, decomposed and in the canonical order.
+void append_ordered_marks(std::string& out, std::string_view marks) {
+  UErrorCode error = U_ZERO_ERROR;
+  const icu::Normalizer2* nfd = icu::Normalizer2::getNFDInstance(error);
+  CHECK(U_SUCCESS(error));
+  std::vector<std::pair<uint8_t, char32_t>> ordered;
+  const auto add = [&](UChar32 code) {
+    ordered.emplace_back(u_getCombiningClass(code), static_cast<char32_t>(code));
+  };
+  icu::UnicodeString parts;
+  for (size_t at = 0; at < marks.size();) {
+    const Decoded c = decode_utf8(marks, at);
+    at += c.bytes;
+    const auto code = static_cast<UChar32>(c.code);
+    if (!nfd->getDecomposition(code, parts)) {
+      add(code);
+      continue;
+    }
+    for (int32_t i = 0; i < parts.length(); i = parts.moveIndex32(i, 1)) add(parts.char32At(i));
+  }
+  std::stable_sort(ordered.begin(), ordered.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  for (const auto& [order, code] : ordered) append_utf8(out, code);
+}
+
+// The same text to every normal form, with long runs of combining marks put in order: ICU sorts
+// them by insertion, in time that grows with the square of the run.
+std::string with_ordered_marks(std::string_view text) {
+  constexpr int kLong = 64;
+  std::string out;
+  size_t copied = 0;
+  for (size_t at = 0; at < text.size();) {
+    const size_t begin = at;
+    int count = 0;
+    while (at < text.size()) {
+      const Decoded c = decode_utf8(text, at);
+      if (!is_mark(c.code)) break;
+      at += c.bytes;
+      ++count;
+    }
+    if (count > kLong) {
+      out += text.substr(copied, begin - copied);
+      append_ordered_marks(out, text.substr(begin, at - begin));
+      copied = at;
+    }
+    if (at < text.size()) at += decode_utf8(text, at).bytes;
+  }
+  return out += text.substr(copied);
+}
+
+std::string normal_form(std::string_view original, const icu::Normalizer2* form) {
+  const std::string ordered = with_ordered_marks(original);
+  std::string_view text = ordered;
   // ICU counts in 32 bits; what is longer goes in blocks, cut where that changes nothing.
   constexpr size_t kBlock = size_t{1} << 28;
   std::string out;

@@ -7,6 +7,7 @@
 #include <array>
 
 #include "base/check.h"
+#include "base/utf8.h"
 
 namespace hearth {
 
@@ -57,7 +58,8 @@ Result<Regex> Regex::compile(std::string_view pattern) {
     std::array<PCRE2_UCHAR, 160> text{};
     pcre2_get_error_message(error, text.data(), text.size());
     return fail(hearth::Code::kCorrupt, "pre-tokenizer pattern '{}': {} at offset {}",
-                pattern.substr(0, 200), reinterpret_cast<const char*>(text.data()), offset);
+                replace_invalid_utf8(pattern.substr(0, 200)),
+                reinterpret_cast<const char*>(text.data()), offset);
   }
   code->jit = pcre2_jit_compile(code->code, PCRE2_JIT_COMPLETE) == 0;
   return Regex(std::move(code));

@@ -2,6 +2,7 @@
 // \s (PCRE2 counts U+180E, Unicode no longer does), \p{Script} (PCRE2 means the script's
 // extensions), \h (a hexadecimal digit there, a horizontal space here), and sets inside sets,
 // which PCRE2 lacks.
+#include "base/utf8.h"
 #include "tokenizer/regex.h"
 
 namespace hearth {
@@ -43,8 +44,8 @@ class Translator {
   }
 
   std::unexpected<Error> refuse() const {
-    return fail(Code::kUnsupported, "pre-tokenizer pattern '{}': cannot translate it from offset {}",
-                in_.substr(0, 200), at_);
+    return fail(Code::kUnsupported, "pre-tokenizer pattern '{}': not supported from offset {}",
+                replace_invalid_utf8(in_.substr(0, 200)), at_);
   }
 
   void open_class() {

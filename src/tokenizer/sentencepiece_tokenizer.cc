@@ -21,8 +21,12 @@ uint32_t rank_of(float score) {
 // User-defined entries with spaces are looked for where spaces are U+2581 already, so that both
 // ways to write one are the same, as they are to SentencePiece.
 void move_spaced_specials(Vocabulary& vocabulary) {
-  std::erase_if(vocabulary.specials, [&](SpecialToken& token) {
-    if (token.control || token.text.find(' ') == std::string::npos) return false;
+  std::vector<SpecialToken> kept;
+  for (SpecialToken& token : vocabulary.specials) {
+    if (token.control || token.text.find(' ') == std::string::npos) {
+      kept.push_back(std::move(token));
+      continue;
+    }
     std::string text;
     for (const char c : token.text) {
       if (c == ' ') text += kSpaceMark;
@@ -30,8 +34,8 @@ void move_spaced_specials(Vocabulary& vocabulary) {
     }
     token.text = std::move(text);
     vocabulary.normalized_specials.push_back(std::move(token));
-    return true;
-  });
+  }
+  vocabulary.specials = std::move(kept);
 }
 
 }  // namespace
