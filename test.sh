@@ -77,9 +77,22 @@ fuzz() {
   done < <(find "$root/build/fuzz" -type f -name 'fuzz_*' -perm -u+x | sort)
 }
 
+# What a script of tests/long is told, one argument a line.
+arguments_of() {
+  local build="$root/build/release/src" data="$root/../shared/data"
+  case "$1" in
+    container_python.py) echo "$build/container/test_container" ;;
+    tokenizer_differential.py)
+      printf '%s\n' --program "$build/tokenizer/tokenizer_encode_texts" --count 5000
+      [ ! -d "$data" ] || printf '%s\n' --text "$data/text/wiki.test.raw" \
+        --strings "$data/strings/blns.json" "$data"/vocabs/*.gguf ;;
+    *) printf '%s\n' --hearth "$root/build/release/hearth" ;;
+  esac
+}
+
 # The scripts of tests/long compare with other implementations, which pip brings.
 compare() {
-  local venv="$root/build/venv" script name log dir="$results/compare" status
+  local venv="$root/build/venv" script name log dir="$results/compare" status arguments
   local imports='import torch, transformers, gguf, tokenizers, safetensors'
   rounds+=("$dir")
   mkdir -p "$dir"
@@ -94,7 +107,8 @@ compare() {
   for script in "$root"/tests/long/*.py; do
     name=$(basename "$script") log="$dir/$(basename "$script").log" status=0
     say "comparing: $name"
-    "$venv/bin/python" "$script" --hearth "$root/build/release/hearth" >"$log" 2>&1 || status=$?
+    mapfile -t arguments < <(arguments_of "$name")
+    "$venv/bin/python" "$script" "${arguments[@]}" >"$log" 2>&1 || status=$?
     case $status in
       0) outcome compare passed "$name" ;;
       77) outcome compare skipped "$name" "$(tail -n 1 "$log")" ;;

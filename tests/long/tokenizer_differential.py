@@ -256,8 +256,11 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--text", help="a text file for real strings")
     parser.add_argument("--strings", help="a JSON list of strings")
-    parser.add_argument("vocabs", nargs="+")
+    parser.add_argument("vocabs", nargs="*")
     args = parser.parse_args()
+    if not args.vocabs:
+        print("skipped: there are no vocabularies to compare")
+        sys.exit(77)
     real = pathlib.Path(args.text).read_text(encoding="utf-8") if args.text else "The cat sat. " * 9
     strings = json.loads(pathlib.Path(args.strings).read_text()) if args.strings else []
     strings = [s for s in strings if s] + real.splitlines(keepends=True)[:2000]
