@@ -173,10 +173,11 @@ class Checks(unittest.TestCase):
         self.assertEqual(self.problems("function_length"), [])
 
     def test_report_counts(self):
-        self.write({"src/base/a_test.cc": "TEST(A, B) {\n}\n"})
+        self.write({"src/base/a_test.cc": '#include "support/x.h"\nTEST(A, B) {\n}\n',
+                    "tests/support/x.h": "#pragma once\n"})
         facts = report.gather(checks.House(self.root))
         base = facts["folders"][0]
-        self.assertEqual((base["folder"], base["code"], base["test"]), ("base", 4, 2))
+        self.assertEqual((base["folder"], base["code"], base["test"]), ("base", 4, 3))
         self.assertIn("base", report.as_text(checks.House(self.root)))
 
 

@@ -30,7 +30,7 @@ def arrows_between(house):
     for s in house.cpp():
         for _, name, quoted in s.includes:
             theirs = folder_of("src/" + name)
-            if quoted and theirs and theirs != folder_of(s.path):
+            if quoted and theirs != folder_of(s.path) and "src/" + name in house.by_path:
                 arrows[folder_of(s.path), theirs] += 1
     return arrows
 
