@@ -234,8 +234,9 @@ def comparable(c, vocab):
     """Whether all sides know the character's category: the libraries follow Unicode 14 to 16, and
     the reference's table of punctuation (used for Falcon alone) an older one."""
     category = unicodedata.category(c)
-    new = unicodedata.ucd_3_2_0.category(c) == "Cn"
-    return category not in ("Cn", "Cs") and not (vocab.pre == "falcon" and category[0] == "P" and new)
+    if vocab.pre == "falcon" and category[0] == "P":
+        return unicodedata.ucd_3_2_0.category(c) != "Cn"
+    return category not in ("Cn", "Cs")
 
 
 def run_hearth(program, model, texts):
