@@ -165,18 +165,29 @@ struct GroupScales {
 static_assert(sizeof(GroupScales) == 64, "written as one vector");
 static_assert(offsetof(BlockQ4_K, scales) == 4 && offsetof(BlockQ5_K, scales) == 4);
 
+#ifndef HEARTH_HAS_NIBBLE_PAIRS
+// Two groups of 32 codes that share their bytes, where the vector layer knows nothing better.
+struct NibblePairs {
+  using Map = CodeMap<4, 0, true>;
+  Map first, second;
+  U8x32 bytes;
+  NibblePairs(const float* scale, const float* offset, U8x32 codes)
+      : first(scale[0], offset[0]), second(scale[1], offset[1]), bytes(codes) {}
+  CodedChunk<Map> low_nibbles() const { return {first, bytes}; }
+  CodedChunk<Map> high_nibbles() const { return {second, shr_words<4>(bytes)}; }
+};
+#endif
+
 struct Q4_K {
   static constexpr int kElems = 256, kBytes = sizeof(BlockQ4_K), kValueBytes = 0;
-  using Map = CodeMap<4, 0, true>;
   template <class Emit>
   static void block(const uint8_t* p, Emit&& emit) {
     const GroupScales s(p);
     const uint8_t* qs = p + offsetof(BlockQ4_K, qs);
     for (int g = 0; g < 8; g += 2, qs += 32) {
-      const U8x32 both = load_bytes(qs);
-      const Map even(s.scale[g], s.offset[g]), odd(s.scale[g + 1], s.offset[g + 1]);
-      emit(g, CodedChunk<Map>{even, both});
-      emit(g + 1, CodedChunk<Map>{odd, shr_words<4>(both)});
+      const NibblePairs pairs(s.scale + g, s.offset + g, load_bytes(qs));
+      emit(g, pairs.low_nibbles());
+      emit(g + 1, pairs.high_nibbles());
     }
   }
 };

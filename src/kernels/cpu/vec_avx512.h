@@ -227,6 +227,46 @@ struct CodeMap {
   }
 };
 
+#define HEARTH_HAS_NIBBLE_PAIRS
+// Two groups of 32 codes that share their bytes: the low nibbles are the first group, the high
+// ones the second; weight = scale * code + offset. The product of a 17-bit scale and a 4-bit code
+// is exact, so that the fused form gives the bits of the two steps. As bf16, both groups' tables
+// lie in one register: entries 0-15 for the high nibbles, 16-31 for the low ones.
+struct NibblePairs {
+  __m512 first, second;
+  __m256i bytes;
+  static __m512 weights(float scale, float offset) {
+    const __m512 q = _mm512_setr_ps(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    return _mm512_fmadd_ps(_mm512_set1_ps(scale), q, _mm512_set1_ps(offset));
+  }
+  NibblePairs(const float* scale, const float* offset, U8x32 codes)
+      : first(weights(scale[0], offset[0])),
+        second(weights(scale[1], offset[1])),
+        bytes(codes.v) {}
+  struct Chunk {
+    const NibblePairs& pairs;
+    bool is_second;
+    F32x16 lookup(__m128i codes) const {
+      const __m512i wide = _mm512_cvtepu8_epi32(codes);  // a lookup takes the low four bits
+      if (!is_second) return {_mm512_permutexvar_ps(wide, pairs.first)};
+      return {_mm512_permutexvar_ps(_mm512_srli_epi32(wide, 4), pairs.second)};
+    }
+    F32x16 low() const { return lookup(_mm256_castsi256_si128(pairs.bytes)); }
+    F32x16 high() const { return lookup(_mm256_extracti128_si256(pairs.bytes, 1)); }
+    Bf16x32 bf16() const {
+      const __m512i table = round_bf16({pairs.second}, {pairs.first}).v;
+      const __m512i words = _mm512_cvtepu8_epi16(pairs.bytes);
+      if (is_second) return {_mm512_permutexvar_epi16(_mm512_srli_epi16(words, 4), table)};
+      // (word & 15) | 16
+      const __m512i index = _mm512_ternarylogic_epi32(words, _mm512_set1_epi16(15),
+                                                      _mm512_set1_epi16(16), 0xea);
+      return {_mm512_permutexvar_epi16(index, table)};
+    }
+  };
+  Chunk low_nibbles() const { return {*this, false}; }
+  Chunk high_nibbles() const { return {*this, true}; }
+};
+
 inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
 
 inline constexpr int kTileRows = 4, kTileColumns = 6;
