@@ -102,7 +102,7 @@ def markdown(head, rows):
 def limits_line(rounds):
     keys = rounds[0]["limits"]
     values = {k: statistics.median(r["limits"][k] for r in rounds) for k in keys}
-    return ", ".join(f"{k} {v:.1f}" for k, v in values.items() if v)
+    return ", ".join(f"{k} {v:.2f}" for k, v in values.items() if v)
 
 
 def measure(options):

@@ -78,7 +78,7 @@ Result<int> run(const Args& args) {
                        .batches = TRY(batches_of(args.options.text("batch"))),
                        .depth = args.options.integer("depth"),
                        .repeats = static_cast<int>(args.options.integer("repeat"))};
-  std::string name = args.positional("model");
+  std::string name = args.positional("MODEL");
   Engine engine = TRY(load_engine(name, args.options, false));
   options.kv = engine.kv;
   Progress progress("measuring", static_cast<uint64_t>(options.repeats));
@@ -94,7 +94,7 @@ Result<int> run(const Args& args) {
 }
 
 constexpr Positional kPositionals[] = {
-    {"model", Positional::Count::kRequired, "a name in the store, a .gguf file or a folder"}};
+    {"MODEL", Positional::Count::kRequired, "a name in the store, a .gguf file or a folder"}};
 constexpr OptionRow kOptions[] = {
     {.name = "prompt", .type = OptionType::kInt, .fallback = "512", .min = 0, .max = 1 << 24,
      .value_name = "N", .text = "tokens of the prompt; 0 skips it"},

@@ -23,7 +23,7 @@ Result<std::vector<TokenId>> prompt_tokens(const Args& args, const Engine& engin
 }
 
 Result<int> generate(const Args& args) {
-  Engine engine = TRY(load_engine(args.positional("model"), args.options));
+  Engine engine = TRY(load_engine(args.positional("MODEL"), args.options));
   SamplingParams sampling = TRY(sampling_of(args.options, engine.resolved));
   sampling.ignore_eos = args.options.flag("ignore-eos");
   std::vector<TokenId> prompt = TRY(prompt_tokens(args, engine));
@@ -40,7 +40,7 @@ Result<int> generate(const Args& args) {
 }
 
 constexpr Positional kPositionals[] = {
-    {"model", Positional::Count::kRequired, "a name in the store, a .gguf file or a folder"}};
+    {"MODEL", Positional::Count::kRequired, "a name in the store, a .gguf file or a folder"}};
 constexpr OptionRow kOptions[] = {
     {.name = "tokens", .type = OptionType::kPath, .value_name = "FILE",
      .text = "the prompt as a JSON array of token ids"},

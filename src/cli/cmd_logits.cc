@@ -23,7 +23,7 @@ std::string npy_header(int64_t rows, int64_t cols) {
 Result<int> logits(const Args& args) {
   std::vector<TokenId> tokens = TRY(read_token_file(args.options.text("tokens")));
   if (tokens.empty()) return fail(Code::kInvalid, "there are no tokens");
-  Engine engine = TRY(load_engine(args.positional("model"), args.options, false));
+  Engine engine = TRY(load_engine(args.positional("MODEL"), args.options, false));
   auto count = static_cast<int64_t>(tokens.size());
   auto chunk = static_cast<size_t>(args.options.integer("chunk", count));
   auto cache = TRY(KvCache::create(engine.model->program, engine.kv, count));
@@ -50,7 +50,7 @@ Result<int> logits(const Args& args) {
 }
 
 constexpr Positional kPositionals[] = {
-    {"model", Positional::Count::kRequired, "a name in the store, a .gguf file or a folder"}};
+    {"MODEL", Positional::Count::kRequired, "a name in the store, a .gguf file or a folder"}};
 constexpr OptionRow kTokensRow = {.name = "tokens", .type = OptionType::kPath,
                                   .value_name = "FILE", .text = "a JSON array of token ids"};
 constexpr OptionRow kOptions[] = {

@@ -25,8 +25,8 @@ Json to_json(const PerplexityResult& result) {
 }
 
 Result<int> run(const Args& args) {
-  std::string text = TRY(read_file(args.positional("file"), kTextBytesMax));
-  Engine engine = TRY(load_engine(args.positional("model"), args.options));
+  std::string text = TRY(read_file(args.positional("FILE"), kTextBytesMax));
+  Engine engine = TRY(load_engine(args.positional("MODEL"), args.options));
   const Tokenizer& tokenizer = *engine.tokenizer;
   std::vector<TokenId> tokens = tokenizer.encode(text, {.parse_special = false});
   PerplexityOptions options{.ctx = args.options.integer("ctx"),
@@ -52,8 +52,8 @@ Result<int> run(const Args& args) {
 }
 
 constexpr Positional kPositionals[] = {
-    {"model", Positional::Count::kRequired, "a name in the store, a .gguf file or a folder"},
-    {"file", Positional::Count::kRequired, "a text"},
+    {"MODEL", Positional::Count::kRequired, "a name in the store, a .gguf file or a folder"},
+    {"FILE", Positional::Count::kRequired, "a text"},
 };
 constexpr OptionRow kOptions[] = {
     {.name = "ctx", .type = OptionType::kInt, .fallback = "512", .min = 4, .max = 1 << 24,

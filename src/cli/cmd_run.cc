@@ -146,14 +146,14 @@ Result<int> chat_loop(Conversation& chat, size_t kept_messages) {
 }
 
 Result<int> run(const Args& args) {
-  std::string prompt = args.positional("prompt");
+  std::string prompt = args.positional("PROMPT");
   bool interactive = prompt.empty() && stdin_is_terminal();
   if (prompt.empty() && !interactive) {
     prompt = TRY(read_stdin(kStdinBytesMax));
     if (prompt.empty())
       return fail(Code::kUsage, "there is no question: give it as an argument or on stdin");
   }
-  Engine engine = TRY(load_engine(args.positional("model"), args.options));
+  Engine engine = TRY(load_engine(args.positional("MODEL"), args.options));
   SamplingParams sampling = TRY(sampling_of(args.options, engine.resolved));
   if (!args.options.given("seed") && !engine.resolved.params["seed"].is_int())
     sampling.seed = std::random_device{}();
@@ -175,8 +175,8 @@ Result<int> run(const Args& args) {
 }
 
 constexpr Positional kPositionals[] = {
-    {"model", Positional::Count::kRequired, "a name in the store, a .gguf file or a folder"},
-    {"prompt", Positional::Count::kAny, "the question; without one, stdin, or a chat"},
+    {"MODEL", Positional::Count::kRequired, "a name in the store, a .gguf file or a folder"},
+    {"PROMPT", Positional::Count::kAny, "the question; without one, stdin, or a chat"},
 };
 constexpr OptionRow kOptions[] = {
     {.name = "system", .type = OptionType::kString, .value_name = "TEXT",

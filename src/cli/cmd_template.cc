@@ -29,7 +29,7 @@ Result<std::string> template_source(const std::string& name) {
 
 Result<int> run(const Args& args) {
   if (!args.options.has("messages")) return fail(Code::kUsage, "--messages FILE is needed");
-  Template compiled = TRY(Template::compile(TRY(template_source(args.positional("model")))));
+  Template compiled = TRY(Template::compile(TRY(template_source(args.positional("MODEL")))));
   const std::string& path = args.options.text("messages");
   auto context = Json::parse(TRY(read_file(path, kBytesMax)));
   if (!context) return std::unexpected(with_context(context.error(), path));
@@ -42,7 +42,7 @@ Result<int> run(const Args& args) {
 }
 
 constexpr Positional kPositionals[] = {
-    {"model", Positional::Count::kRequired, "a model, or a file that ends in .jinja"}};
+    {"MODEL", Positional::Count::kRequired, "a model, or a file that ends in .jinja"}};
 constexpr OptionRow kOptions[] = {
     {.name = "messages", .type = OptionType::kPath, .value_name = "FILE",
      .text = "JSON: the context (messages, tools, add_generation_prompt, bos_token, ...)"},

@@ -18,10 +18,10 @@ Result<std::shared_ptr<const Tokenizer>> tokenizer_of(const std::string& name) {
 }
 
 Result<std::string> text_of(const Args& args) {
-  bool file = args.options.has("file"), text = args.has("text");
+  bool file = args.options.has("file"), text = args.has("TEXT");
   if (file && text) return fail(Code::kUsage, "give a text or --file, not both");
   if (file) return read_file(args.options.text("file"), kTextBytesMax);
-  if (text) return args.positional("text");
+  if (text) return args.positional("TEXT");
   return read_stdin(kTextBytesMax);
 }
 
@@ -40,7 +40,7 @@ Result<void> explain(const Tokenizer& tokenizer, const std::vector<TokenId>& ids
 }
 
 Result<int> tokenize(const Args& args) {
-  auto tokenizer = TRY(tokenizer_of(args.positional("model")));
+  auto tokenizer = TRY(tokenizer_of(args.positional("MODEL")));
   std::string text = TRY(text_of(args));
   bool special = !args.options.flag("no-special");
   std::vector<TokenId> ids = tokenizer->encode(text, {.add_special = special,
@@ -55,7 +55,7 @@ Result<int> tokenize(const Args& args) {
 
 // "[1, 2]", "1,2" or 1 2.
 Result<std::vector<TokenId>> ids_of(const Args& args) {
-  std::string text = args.positional("ids");
+  std::string text = args.positional("IDS");
   if (text.find('[') == std::string::npos) {
     for (char& c : text)
       if (c == ' ' || c == '\n') c = ',';
@@ -68,7 +68,7 @@ Result<std::vector<TokenId>> ids_of(const Args& args) {
 }
 
 Result<int> detokenize(const Args& args) {
-  auto tokenizer = TRY(tokenizer_of(args.positional("model")));
+  auto tokenizer = TRY(tokenizer_of(args.positional("MODEL")));
   std::vector<TokenId> ids = TRY(ids_of(args));
   for (TokenId id : ids)
     if (id >= tokenizer->size())
@@ -79,8 +79,8 @@ Result<int> detokenize(const Args& args) {
 }
 
 constexpr Positional kTokenizePositionals[] = {
-    {"model", Positional::Count::kRequired, "a name in the store, a .gguf file or a folder"},
-    {"text", Positional::Count::kAny, "the text; without one, --file or stdin"},
+    {"MODEL", Positional::Count::kRequired, "a name in the store, a .gguf file or a folder"},
+    {"TEXT", Positional::Count::kAny, "the text; without one, --file or stdin"},
 };
 constexpr OptionRow kTokenizeOptions[] = {
     {.name = "file", .type = OptionType::kPath, .value_name = "FILE",
@@ -92,8 +92,8 @@ constexpr OptionRow kTokenizeOptions[] = {
     kJsonOption,
 };
 constexpr Positional kDetokenizePositionals[] = {
-    {"model", Positional::Count::kRequired, "a name in the store, a .gguf file or a folder"},
-    {"ids", Positional::Count::kMany, "token ids: 1 2 3 or \"[1, 2, 3]\""},
+    {"MODEL", Positional::Count::kRequired, "a name in the store, a .gguf file or a folder"},
+    {"IDS", Positional::Count::kMany, "token ids: 1 2 3 or \"[1, 2, 3]\""},
 };
 constexpr OptionRow kDetokenizeOptions[] = {
     {.name = "no-special", .type = OptionType::kFlag, .text = "leave out special tokens"}};
