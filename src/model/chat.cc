@@ -3,11 +3,6 @@
 namespace hearth {
 
 Result<ChatFormat> ChatFormat::compile(std::string_view source, const Tokenizer& tokenizer) {
-  bool jinja = source.find("{%") != std::string_view::npos;
-  if (!jinja && source.find("{{ .") != std::string_view::npos)
-    return fail(Code::kUnsupported,
-                "this model's template is in Ollama's Go language, which Hearth stores and shows "
-                "but cannot run yet; give it a Jinja template with TEMPLATE in a Modelfile");
   auto name = [&](TokenId id) { return id >= 0 ? tokenizer.entry(id) : std::string(); };
   return ChatFormat(TRY(Template::compile(source)), name(tokenizer.bos()), name(tokenizer.eos()));
 }

@@ -21,7 +21,7 @@ struct ChatMessage {
 
 class ChatFormat {
  public:
-  // `source` is Jinja; kUnsupported for Ollama's Go templates, by name.
+  // `source` is Jinja; kCorrupt with line and column where it is not.
   static Result<ChatFormat> compile(std::string_view source, const Tokenizer& tokenizer);
 
   // The prompt for these messages, ending where the assistant is to speak.
