@@ -97,7 +97,9 @@ def test_interrupt_keeps_the_chat(hearth):
     chat.send("\x03")                      # while it answers, or just after
     chat.read_until(PROMPT)
     chat.send("and again\n")
-    expect("prompt:" in chat.read_until(PROMPT, seconds=120), "it answers on")
+    chat.read_until("and again")           # the echo; what came before belongs to the first
+    chat.read_until("answer:", seconds=120)
+    chat.read_until(PROMPT)
     chat.send("\x04")
     expect(chat.exit_code() == 0, "Ctrl-D leaves with 0")
 
@@ -118,12 +120,28 @@ def test_one_shot_and_stdin(hearth):
                "no question at all is wrong usage")
 
 
+def test_go_templates_are_stored_shown_and_refused(hearth):
+    with tempfile.TemporaryDirectory() as home:
+        env = dict(os.environ, HEARTH_HOME=home)
+
+        def call(*words):
+            return subprocess.run([hearth, *words], env=env, capture_output=True, text=True,
+                                  stdin=subprocess.DEVNULL, check=False)
+
+        modelfile = pathlib.Path(home) / "Modelfile"
+        modelfile.write_text(f'FROM {MODEL}\nTEMPLATE """[{{{{.Prompt}}}}]"""\n')
+        expect(call("create", "go", "-f", str(modelfile)).returncode == 0, "it is stored")
+        expect("[{{.Prompt}}]" in call("show", "go", "--template").stdout, "it is shown")
+        refused = call("run", "go", "Hello")
+        expect(refused.returncode == 1 and "Go language" in refused.stderr, "and refused at run")
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--hearth", required=True)
     hearth = str(pathlib.Path(parser.parse_args().hearth).resolve())
     for test in (test_questions_and_leaving, test_interrupt_keeps_the_chat,
-                 test_one_shot_and_stdin):
+                 test_one_shot_and_stdin, test_go_templates_are_stored_shown_and_refused):
         test(hearth)
         print(f"ok: {test.__name__}")
 
