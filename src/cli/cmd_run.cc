@@ -1,4 +1,6 @@
 // hearth run: a question and its answer, or a chat.
+#include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -7,6 +9,7 @@
 #include <optional>
 #include <random>
 
+#include "base/file.h"
 #include "cli/engine.h"
 #include "cli/terminal.h"
 
@@ -16,15 +19,28 @@ namespace {
 constexpr uint64_t kStdinBytesMax = 64u << 20;
 
 std::atomic<bool> interrupted{false};
+int wake_pipe[2] = {-1, -1};  // a byte for each Ctrl-C: waiting for a line must not miss one
 
-// Ctrl-C while an answer runs stops the answer; the handler only sets the flag that the engine
-// looks at between layers.
-void on_interrupt(int) { interrupted.store(true, std::memory_order_relaxed); }
+// Ctrl-C while an answer runs stops the answer: the engine looks at the flag between layers.
+void on_interrupt(int) {
+  interrupted.store(true, std::memory_order_relaxed);
+  [[maybe_unused]] ssize_t put = write(wake_pipe[1], "", 1);
+}
 
-void catch_interrupts() {
+Result<void> catch_interrupts() {
+  if (pipe2(wake_pipe, O_NONBLOCK | O_CLOEXEC) != 0) return fail_errno("make", "a pipe");
   struct sigaction action = {};
-  action.sa_handler = on_interrupt;  // no SA_RESTART: reading a line must notice too
+  action.sa_handler = on_interrupt;
+  action.sa_flags = SA_RESTART;
   sigaction(SIGINT, &action, nullptr);
+  return {};
+}
+
+// Forgets what was pressed so far.
+void clear_interrupts() {
+  char bytes[64];
+  while (read(wake_pipe[0], bytes, sizeof bytes) > 0) continue;
+  interrupted.store(false);
 }
 
 struct Conversation {
@@ -54,7 +70,6 @@ Result<void> ask(Conversation& chat, const std::string& text) {
   chat.messages.push_back({"user", text});
   std::vector<TokenId> prompt = TRY(prompt_of(chat, text));
   std::optional<Error> write_error;
-  interrupted.store(false);
   GenerateEvents events;
   events.cancel = &interrupted;
   if (!chat.json)
@@ -80,14 +95,17 @@ Result<void> ask(Conversation& chat, const std::string& text) {
   return {};
 }
 
-// A line from the terminal without its newline; nullopt at the end of input; empty and
-// `interrupted` set after Ctrl-C.
+// A line from the terminal without its newline; nullopt at the end of input; empty, with
+// `interrupted` set, after Ctrl-C.
 std::optional<std::string> read_line() {
   std::string line;
   while (true) {
+    pollfd ready[] = {{STDIN_FILENO, POLLIN, 0}, {wake_pipe[0], POLLIN, 0}};
+    if (poll(ready, 2, -1) < 0 && errno != EINTR) return std::nullopt;
+    if (interrupted.load()) return std::string();
+    if (ready[0].revents == 0) continue;
     char c;
     ssize_t got = read(STDIN_FILENO, &c, 1);
-    if (got < 0 && errno == EINTR && interrupted.load()) return std::string();
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) return line.empty() ? std::nullopt : std::optional(line);
     if (c == '\n') return line;
@@ -119,8 +137,8 @@ Result<int> chat_loop(Conversation& chat, size_t kept_messages) {
   write_err(fmt::format("{}: type a message, /help for help, /bye to leave\n",
                         chat.engine->resolved.display_name));
   while (true) {
+    clear_interrupts();
     write_err(">>> ");
-    interrupted.store(false);
     auto line = read_line();
     if (!line) {
       write_err("\n");
@@ -168,7 +186,7 @@ Result<int> run(const Args& args) {
   if (!system.empty()) chat.messages.push_back({"system", system});
   for (const SeedMessage& seed : engine.resolved.messages)
     chat.messages.push_back({seed.role, seed.content});
-  catch_interrupts();
+  TRY(catch_interrupts());
   if (interactive) return chat_loop(chat, chat.messages.size());
   TRY(ask(chat, prompt));
   return interrupted.load() ? 130 : 0;

@@ -41,7 +41,10 @@ class Chat:
                     self.seen += os.read(self.fd, 65536).decode("utf-8", "replace")
                 except OSError:          # the terminal is closed
                     sys.exit(f"it ended before {text!r}; the terminal shows {self.seen!r}")
-        seen, self.seen = self.seen, ""
+        end = -1
+        for _ in range(count):
+            end = self.seen.index(text, end + 1)
+        seen, self.seen = self.seen[:end + len(text)], self.seen[end + len(text):]
         return seen
 
     def send(self, text):
