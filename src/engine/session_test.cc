@@ -36,8 +36,9 @@ TEST(StopFilter, EmitsWhatCannotBeAStopAtOnce) {
 
 class TinySession : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string folder = HEARTH_TEST_DATA "/models/llama";
+  void SetUp() override { load("llama"); }
+  void load(const std::string& name) {
+    std::string folder = HEARTH_TEST_DATA "/models/" + name;
     auto model = Model::load(folder);
     ASSERT_TRUE(model.has_value()) << model.error().message;
     auto tokenizer = load_tokenizer((*model)->file, folder);
@@ -71,6 +72,25 @@ TEST_F(TinySession, ReusingTheCacheChangesNothing) {
   EXPECT_GT(warm->timings.cached_tokens, 20);
   EXPECT_EQ(cold->timings.cached_tokens, 0);
   EXPECT_EQ(warm->tokens, cold->tokens);
+}
+
+// Windows of 16: what a rewind needs may be gone, and is then computed again.
+TEST_F(TinySession, RewindingPastAWindowChangesNothing) {
+  for (const char* name : {"gemma3", "mistral-window"}) {
+    load(name);
+    std::vector<TokenId> prompt;
+    for (TokenId i = 0; i < 100; ++i) prompt.push_back(2 + i * 7 % 270);
+    Session session = make(256);
+    ASSERT_TRUE(session.generate(prompt, greedy(20), {}));
+    for (size_t keep : {99u, 70u, 40u, 3u}) {
+      std::vector<TokenId> other(prompt.begin(), prompt.begin() + static_cast<ptrdiff_t>(keep));
+      other.push_back(33);
+      auto warm = session.generate(other, greedy(10), {});
+      auto cold = make(256).generate(other, greedy(10), {});
+      ASSERT_TRUE(warm && cold);
+      EXPECT_EQ(warm->tokens, cold->tokens) << name << " after " << keep;
+    }
+  }
 }
 
 TEST_F(TinySession, ASeedGivesTheSameTextAgain) {
