@@ -98,13 +98,22 @@ show_progress() {
   [ ! -t 2 ] || printf '\r\033[K' >&2
 }
 
-# build PRESET TARGET [CMAKE-OPTION...]: configures where needed and builds. Nothing is run when no
-# source has changed since the last build of the same target.
+# Whether the build in folder $1 was configured with each of the given -DNAME=VALUE.
+configured() {
+  local dir=$1 option
+  [ -e "$dir/build.ninja" ] || return 1
+  for option in "${@:2}"; do
+    grep -qE "^${option%%=*}:[A-Z]+=${option#*=}\$" <(sed 's/^/-D/' "$dir/CMakeCache.txt") || return 1
+  done
+}
+
+# build PRESET TARGET [-DNAME=VALUE...]: configures where needed and builds. Nothing is run when no
+# source has changed since the last build of the same target with the same options.
 build() {
   local preset=$1 target=$2 dir="$root/build/$1" stamp log
   shift 2
   stamp="$dir/.built-$target" log="$dir/build.log"
-  if [ -e "$stamp" ] && [ -z "$(find "$root/src" "$root/tests" "$root/cmake" \
+  if [ -e "$stamp" ] && configured "$dir" "$@" && [ -z "$(find "$root/src" "$root/tests" "$root/cmake" \
       "$root/CMakeLists.txt" "$root/CMakePresets.json" -not -path '*/data/*' \
       -not -name __pycache__ -newer "$stamp" -print -quit)" ]; then
     return 0
@@ -113,7 +122,7 @@ build() {
   touch "$stamp.new"                         # what changes from now on is built next time
   say "building ($preset, $target)"
   : >"$log"
-  if [ ! -e "$dir/build.ninja" ] || [ $# -gt 0 ]; then
+  if ! configured "$dir" "$@"; then
     (cd "$root" && cmake --preset "$preset" "$@") >>"$log" 2>&1 ||
       { tail -n 15 "$log" >&2; die "cmake failed; all it said is in $log"; }
   fi
