@@ -29,8 +29,8 @@ run_ctest() {
   rounds+=("$dir")
   mkdir -p "$dir"
   say "testing: $round"
-  GTEST_OUTPUT="xml:$dir/" ctest --no-tests=error --test-dir "$root/build/$preset" -j "$(nproc)" --timeout 1200 \
-    --output-on-failure --output-junit "$dir/ctest.xml" "$@" 2>&1 |
+  GTEST_OUTPUT="xml:$dir/" ctest --no-tests=error --test-dir "$root/build/$preset" \
+    -j "$(nproc)" --timeout 1200 --output-on-failure --output-junit "$dir/ctest.xml" "$@" 2>&1 |
     tee "$dir/ctest.log" | ctest_progress || true
 }
 

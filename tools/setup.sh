@@ -100,11 +100,19 @@ show_progress() {
 
 # Whether the build in folder $1 was configured with each of the given -DNAME=VALUE.
 configured() {
-  local dir=$1 option
+  local dir=$1 option name
   [ -e "$dir/build.ninja" ] || return 1
   for option in "${@:2}"; do
-    grep -qE "^${option%%=*}:[A-Z]+=${option#*=}\$" <(sed 's/^/-D/' "$dir/CMakeCache.txt") || return 1
+    name=${option%%=*} name=${name#-D}
+    grep -qE "^$name:[A-Z]+=${option#*=}\$" "$dir/CMakeCache.txt" || return 1
   done
+}
+
+# Whether any source is newer than file $1.
+changed_since() {
+  [ -n "$(find "$root/src" "$root/tests" "$root/cmake" "$root/CMakeLists.txt" \
+    "$root/CMakePresets.json" -not -path '*/data/*' -not -name __pycache__ -newer "$1" \
+    -print -quit)" ]
 }
 
 # build PRESET TARGET [-DNAME=VALUE...]: configures where needed and builds. Nothing is run when no
@@ -113,9 +121,7 @@ build() {
   local preset=$1 target=$2 dir="$root/build/$1" stamp log
   shift 2
   stamp="$dir/.built-$target" log="$dir/build.log"
-  if [ -e "$stamp" ] && configured "$dir" "$@" && [ -z "$(find "$root/src" "$root/tests" "$root/cmake" \
-      "$root/CMakeLists.txt" "$root/CMakePresets.json" -not -path '*/data/*' \
-      -not -name __pycache__ -newer "$stamp" -print -quit)" ]; then
+  if [ -e "$stamp" ] && configured "$dir" "$@" && ! changed_since "$stamp"; then
     return 0
   fi
   mkdir -p "$dir"
