@@ -25,6 +25,26 @@ enum GgufId : uint32_t {
   kIdQ4_K = 12, kIdQ5_K = 13, kIdQ6_K = 14, kIdBf16 = 30,
 };
 
+#ifndef HEARTH_HAS_CODE_MAP
+// The linear map of a format's codes (0 .. 2^kBits - 1) to weights: scale * (code + kShift), plus
+// an offset where the format has one. Wider instruction sets look the few values up in a table.
+template <int kBits, int kShift, bool kOffset>
+struct CodeMap {
+  F32x16 scale, offset;
+  CodeMap(float s, float o) : scale(splat(s)), offset(splat(o)) {}
+  F32x16 map(F32x16 code) const {
+    if constexpr (kShift != 0) code = add(code, splat(static_cast<float>(kShift)));
+    const F32x16 scaled = mul(scale, code);
+    if constexpr (kOffset) return add(scaled, offset);
+    return scaled;
+  }
+  static U8x32 clean(U8x32 codes) { return and_bytes(codes, (1 << kBits) - 1); }
+  F32x16 low(U8x32 codes) const { return map(unsigned_low(clean(codes))); }
+  F32x16 high(U8x32 codes) const { return map(unsigned_high(clean(codes))); }
+  Bf16x32 bf16(U8x32 codes) const { return round_bf16(low(codes), high(codes)); }
+};
+#endif
+
 // Codes may carry anything above their bits: a map looks at no more than it needs.
 template <class Map>
 struct CodedChunk {

@@ -246,22 +246,6 @@ inline F32x16 dot_bf16(Bf16x32 x, Bf16x32 y, F32x16 acc) {
   return {dot_bf16_half(x.a, y.a, acc.a), dot_bf16_half(x.b, y.b, acc.b)};
 }
 
-template <int kBits, int kShift, bool kOffset>
-struct CodeMap {
-  F32x16 scale, offset;
-  CodeMap(float s, float o) : scale(splat(s)), offset(splat(o)) {}
-  F32x16 map(F32x16 code) const {
-    if constexpr (kShift != 0) code = add(code, splat(static_cast<float>(kShift)));
-    const F32x16 scaled = mul(scale, code);
-    if constexpr (kOffset) return add(scaled, offset);
-    return scaled;
-  }
-  static U8x32 clean(U8x32 codes) { return and_bytes(codes, (1 << kBits) - 1); }
-  F32x16 low(U8x32 codes) const { return map(unsigned_low(clean(codes))); }
-  F32x16 high(U8x32 codes) const { return map(unsigned_high(clean(codes))); }
-  Bf16x32 bf16(U8x32 codes) const { return round_bf16(low(codes), high(codes)); }
-};
-
 inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
 
 inline constexpr int kTileRows = 2, kTileColumns = 3;

@@ -199,6 +199,7 @@ inline F32x16 dot_bf16(Bf16x32 a, Bf16x32 b, F32x16 acc) {
 }
 #endif
 
+#define HEARTH_HAS_CODE_MAP
 // The few weights that a scale (and an offset) can give are computed once per group of 32, and
 // then looked up by the codes; a lookup ignores the bits above the table.
 template <int kBits, int kShift, bool kOffset>

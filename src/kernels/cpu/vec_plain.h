@@ -241,24 +241,6 @@ inline F32x16 dot_bf16(Bf16x32 a, Bf16x32 b, F32x16 acc) {
   });
 }
 
-// The linear map of a format's codes (0 .. 2^kBits - 1) to weights: scale * (code + kShift), plus
-// an offset where the format has one. Wider instruction sets look the few values up in a table.
-template <int kBits, int kShift, bool kOffset>
-struct CodeMap {
-  F32x16 scale, offset;
-  CodeMap(float s, float o) : scale(splat(s)), offset(splat(o)) {}
-  F32x16 map(F32x16 code) const {
-    if constexpr (kShift != 0) code = add(code, splat(static_cast<float>(kShift)));
-    const F32x16 scaled = mul(scale, code);
-    if constexpr (kOffset) return add(scaled, offset);
-    return scaled;
-  }
-  static U8x32 clean(U8x32 codes) { return and_bytes(codes, (1 << kBits) - 1); }
-  F32x16 low(U8x32 codes) const { return map(unsigned_low(clean(codes))); }
-  F32x16 high(U8x32 codes) const { return map(unsigned_high(clean(codes))); }
-  Bf16x32 bf16(U8x32 codes) const { return round_bf16(low(codes), high(codes)); }
-};
-
 inline void prefetch(const void*) {}
 
 // How many accumulators fit into registers: the tile of the matrix product (weights by columns),
