@@ -385,7 +385,8 @@ void Runner::head(const Op& op, Step& step) {
 void Runner::prefault(const std::function<void(double)>& done) {
   constexpr size_t kPage = 4096;
   double total = static_cast<double>(model_->weight_bytes()), read = 0;
-  for (const Weight& w : model_->weights)
+  for (const Weight& w : model_->weights) {
+    if (model_->shares_embedding(w)) continue;
     for (const Plane& plane : w.planes) {
       pool_.run([&](int member) {
         auto part = ThreadPool::slice(static_cast<int64_t>(plane.bytes.size()), member,
@@ -399,6 +400,7 @@ void Runner::prefault(const std::function<void(double)>& done) {
       read += static_cast<double>(plane.bytes.size());
       if (done) done(std::min(1.0, read / total));
     }
+  }
 }
 
 }  // namespace hearth

@@ -108,8 +108,7 @@ Result<void> write_model_gguf(const Model& model, const std::string& path,
   Writing writing{&model, model.arch->gguf_rope_interleaved && !model.config.rope.interleaved};
   std::vector<TensorToWrite> tensors;
   for (const Weight& weight : model.weights) {
-    bool tied = weight.role == Role::kOutput && weight.name == model.weights.front().name;
-    if (!tied) tensors.push_back(to_write(writing, weight, encoding));
+    if (!model.shares_embedding(weight)) tensors.push_back(to_write(writing, weight, encoding));
   }
   if (model.config.rope.scaling == RopeScaling::kLlama3)
     tensors.push_back(rope_factors(model.config.rope));

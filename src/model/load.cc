@@ -201,10 +201,14 @@ Result<std::shared_ptr<const Tokenizer>> load_tokenizer(const TensorFile& file,
   return Tokenizer::from_folder(path);
 }
 
+bool Model::shares_embedding(const Weight& weight) const {
+  return weight.role == Role::kOutput && weight.name == weights.front().name;
+}
+
 uint64_t Model::parameters() const {
   uint64_t sum = 0;
   for (const Weight& weight : weights)
-    if (!(weight.role == Role::kOutput && weight.name == weights.front().name))
+    if (!shares_embedding(weight))
       sum += static_cast<uint64_t>(weight.rows * weight.cols);
   return sum;
 }
@@ -212,7 +216,7 @@ uint64_t Model::parameters() const {
 uint64_t Model::weight_bytes() const {
   uint64_t sum = 0;
   for (const Weight& weight : weights)
-    if (!(weight.role == Role::kOutput && weight.name == weights.front().name))
+    if (!shares_embedding(weight))
       sum += weight.bytes();
   return sum;
 }

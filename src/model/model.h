@@ -34,6 +34,8 @@ struct Model {
   // From the file alone; a Modelfile may override it. Empty where the file has none.
   std::string chat_template;
 
+  // Whether this is a tied head: the bytes of the token embedding under another slot.
+  bool shares_embedding(const Weight& weight) const;
   uint64_t parameters() const;    // values in all weights, a tied head counted once
   uint64_t weight_bytes() const;  // of the same
 };
