@@ -65,8 +65,8 @@ Result<void> finish(Config& c) {
 Result<void> check_finished(const Config& c) {
   if (!(c.query_scalar > 0) || !std::isfinite(c.query_scalar))
     return fail(Code::kCorrupt, "the scale of attention scores is {}", c.query_scalar);
-  if (c.window > INT32_MAX) return fail(Code::kCorrupt, "a window of {} positions", c.window);
-  if (c.window < 0) return fail(Code::kCorrupt, "a window of {} positions", c.window);
+  if (c.window < 0 || c.window > INT32_MAX)
+    return fail(Code::kCorrupt, "a window of {} positions", c.window);
   if (!std::isfinite(c.attn_softcap) || !std::isfinite(c.final_softcap) || c.attn_softcap < 0 ||
       c.final_softcap < 0)
     return fail(Code::kCorrupt, "soft caps of {} and {}", c.attn_softcap, c.final_softcap);

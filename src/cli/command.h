@@ -59,7 +59,7 @@ inline constexpr OptionRow kPrecisionOption = {
     .fallback = "high",
     .choices = "exact|high|fast",
     .env = "PRECISION",
-    .text = "exact: float32 throughout, the reference; high; fast: 8-bit activations"};
+    .text = "exact: float32 throughout, the reference; high; fast: as high for now"};
 // No default: f32 under --precision exact and f16 otherwise.
 inline constexpr OptionRow kKvOption = {
     .name = "kv",

@@ -190,20 +190,6 @@ int64_t KvCache::blocks_used() const {
   return used;
 }
 
-int64_t KvCache::bytes_used() const {
-  int64_t used = 0;
-  for (const auto& group : groups_)
-    used += (group->blocks_made - static_cast<int64_t>(group->free.size())) *
-            static_cast<int64_t>(group->block_bytes);
-  return used;
-}
-
-int64_t KvCache::bytes_per_token() const {
-  int64_t sum = 0;
-  for (const auto& group : groups_) sum += static_cast<int64_t>(group->block_bytes) / kKvBlock;
-  return sum;
-}
-
 void KvCache::check_integrity() const {
   for (size_t g = 0; g < groups_.size(); ++g) {
     std::unordered_set<const std::byte*> seen(groups_[g]->free.begin(), groups_[g]->free.end());

@@ -46,8 +46,6 @@ class KvCache {
 
   KvType type() const { return type_; }
   int64_t blocks_used() const;
-  int64_t bytes_used() const;
-  int64_t bytes_per_token() const;
 
   // Every block is free or in exactly one list; CHECKs.
   void check_integrity() const;
