@@ -202,10 +202,12 @@ Result<std::shared_ptr<const Tokenizer>> make_bpe_from_gguf(const Metadata& meta
   if (row->byte_level) vocabulary.unknown = -1;
   PreTokenizer pre;
   for (const std::string_view pattern : row->patterns)
-    TRY(pre.add_split(std::string(pattern), SplitBehavior::kIsolated, false));
+    TRY(pre.add_split(std::string(pattern),
+                      row->words_only ? SplitBehavior::kRemoved : SplitBehavior::kIsolated,
+                      row->words_only));
   TRY(pre.finish());
   Normalizer normalizer;
-  if (!row->byte_level) normalizer.add_replace(" ", std::string(kSpaceMark));
+  if (!row->byte_level && !row->words_only) normalizer.add_replace(" ", std::string(kSpaceMark));
   const BpeOptions options{.byte_level = row->byte_level,
                            .ignore_merges = row->ignore_merges,
                            .byte_fallback = !row->byte_level,

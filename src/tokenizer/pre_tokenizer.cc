@@ -37,6 +37,11 @@ Result<void> PreTokenizer::finish(bool scanners) {
   };
   for (size_t i = 0; scanners && i < steps_.size(); ++i) {
     if (!plain(steps_[i])) continue;
+    if (const auto groups = find_digit_groups(steps_[i].text)) {
+      steps_[i].kind = Step::Kind::kDigitGroups;
+      steps_[i].groups = *groups;
+      continue;
+    }
     std::vector<std::string_view> texts = {steps_[i].text};
     if (Scanner scanner = find_scanner(texts)) {
       steps_[i].kind = Step::Kind::kScan;
@@ -88,6 +93,11 @@ void PreTokenizer::run_step(size_t index, std::string_view piece, bool first,
         run_step(index + 1, piece.substr(at, end - at), first && at == 0, scratch, sink);
         at = end;
       }
+      return;
+    case Step::Kind::kDigitGroups:
+      cut_digit_groups(piece, step.groups, [&](size_t begin, size_t end) {
+        run_step(index + 1, piece.substr(begin, end - begin), first && begin == 0, scratch, sink);
+      });
       return;
     case Step::Kind::kPrefixSpace:
       if (piece.starts_with(' ')) return run_step(index + 1, piece, first, scratch, sink);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "tokenizer/digit_groups.h"
 #include "tokenizer/regex.h"
 #include "tokenizer/scanner.h"
 
@@ -52,12 +53,15 @@ class PreTokenizer {
     bool match;
   };
   struct Step {
-    enum class Kind : uint8_t { kScan, kPattern, kLiteral, kPrefixSpace, kMetaspace } kind;
+    enum class Kind : uint8_t {
+      kScan, kPattern, kLiteral, kDigitGroups, kPrefixSpace, kMetaspace,
+    } kind;
     SplitBehavior behavior = SplitBehavior::kIsolated;
     bool invert = false, split = false;
     PrependScheme scheme = PrependScheme::kNever;
     std::string text;  // the pattern, the literal or the replacement
     Scanner scanner = nullptr;
+    DigitGroups groups = DigitGroups::kCuts;
     std::optional<Regex> regex;
   };
 
@@ -78,6 +82,7 @@ struct PreTokenizerRow {
   bool ignore_merges = false;  // a word that is an entry is that entry, whatever the merges say
   bool add_bos = false;        // where the file does not say
   bool byte_level = true;      // false: characters with byte fallback, spaces as U+2581
+  bool words_only = false;     // what lies between the matches is dropped, and no space is marked
 };
 
 const PreTokenizerRow* find_pre_tokenizer(std::string_view name);  // nullptr when unknown

@@ -16,12 +16,24 @@ namespace {
 constexpr std::string_view kGpt4o =
     BEFORE UPPER "*" LOWER "+" ENDING "|" BEFORE UPPER "+" LOWER "*" ENDING
     R"(|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+// The letter case patterns of Kimi, which leave the Han characters to a piece of their own.
+#define UPPER_NO_HAN R"((?:(?!\p{Han})[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]))"
+#define LOWER_NO_HAN R"((?:(?!\p{Han})[\p{Ll}\p{Lm}\p{Lo}\p{M}]))"
+constexpr std::string_view kKimi =
+    R"(\p{Han}+|)" BEFORE UPPER_NO_HAN "*" LOWER_NO_HAN "+" ENDING "|" BEFORE UPPER_NO_HAN "+"
+    LOWER_NO_HAN "*" ENDING
+    R"(|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+constexpr std::string_view kYoutu =
+    BEFORE UPPER "*" LOWER "+" ENDING "|" BEFORE UPPER "+" LOWER "*" ENDING
+    R"(|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 constexpr std::string_view kTekken =
     BEFORE UPPER "*" LOWER "+|" BEFORE UPPER "+" LOWER "*"
     R"(|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 
 #undef UPPER
 #undef LOWER
+#undef UPPER_NO_HAN
+#undef LOWER_NO_HAN
 #undef ENDING
 #undef BEFORE
 
@@ -44,6 +56,30 @@ constexpr std::string_view kThreeDigits = "[0-9][0-9][0-9]";
 constexpr std::string_view kDeepSeek3 =
     R"([!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+)"
     R"(| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+constexpr std::string_view kSpark =
+    R"([!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+)"
+    R"(| ?[\p{P}\p{S}]+|[\r\n]|\s+(?!\S)|\s+)";
+constexpr std::string_view kYoutuScripts =
+    "[가-힣ㄱ-ㆎ]+|[！…“”‘’—：；，、-\u303F\uFE30-\uFE4F]+|[ㄅ-ㄯ]+|[一-龥\u3040-\u309F゠-\u30FF]+";
+// Chinese, Japanese, Thai, Lao, Khmer, Burmese and Korean, as AFM lists their blocks.
+constexpr std::string_view kAsianScripts =
+    "[\u4E00-\u9FFF\u3400-\u4DBF\uF900-\uFAFF\u3040-\u309F\u30A0-\u30FF\uFF65-\uFF9F\u2F00-"
+    "\u2FDF\u0E40-\u0E7F\u0E80-\u0EFF\u1780-\u17FF\u1000-\u109F\uAA60-\uAA7F\uA9E0-\uA9FF"
+    "\uAC00-\uD7AF\u1100-\u11FF]+";
+constexpr std::string_view kJais2 =
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*)"
+    R"(|\s*[\r\n]+|\s{512}(?!\S)|\s{256}(?!\S)|\s{128}(?!\S)|\s{64}(?!\S)|\s{32}(?!\S))"
+    R"(|\s{16}(?!\S)|\s{8}(?!\S)|\s{4}(?!\S)|\s{1,2}(?!\S)|\s{1})";
+constexpr std::string_view kExaoneMoe =
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?(?:\p{L}\p{M}*(?: \p{L}\p{M}*)*)+|\p{N})"
+    R"(| ?[^\s\p{L}\p{N}]+[\r\n/]?|\s*[\r\n]|\s+(?!\S)|\s+)";
+constexpr std::string_view kUfakzeka =
+    R"([^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+constexpr std::string_view kMiniCpm5 =
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}+| ?[^\s\p{L}\p{N}]+[\r\n]*)"
+    R"(|\s*[\r\n]+|\s+(?!\S)|\s+)";
+constexpr std::string_view kUpToThreeNumbers = R"(\p{N}{1,3})";
+constexpr std::string_view kLines = R"([^\n]+|[\n]+)";
 constexpr std::string_view kBloom = " ?[^(\\s|.,!?\u2026。\uFF0C、।۔،)]+";
 constexpr std::string_view kSeedCoder =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1}| ?[^\s\p{L}\p{N}\r\n]+)"
@@ -63,7 +99,7 @@ using patterns::kTrailingSpace;
 const std::array kRows = std::to_array<PreTokenizerRow>({
     {" default ", {R"([\p{P}\$\+<=>\^~\|]+)", kGpt2, R"(\p{N}+)", kThreeDigits}},
     {" gpt-2 phi-2 jina-es jina-de gigachat jina-v2-es jina-v2-de a.x-4.0 mellum modern-bert "
-     "exaone4 mpt olmo jais trillion granite-docling ",
+     "exaone4 mpt olmo jais trillion granite-docling jina-v1-en jina-v2-code roberta-bpe ",
      {kGpt2}},
     {" smollm starcoder refact command-r codeshell exaone minerva-7b mellum2 ", {kNumber, kGpt2}},
     {" llama-bpe llama3 llama-v3 falcon3 falcon-h1 pixtral midm-2.0 lfm2 jina-v5-nano ",
@@ -73,18 +109,35 @@ const std::array kRows = std::to_array<PreTokenizerRow>({
     {" qwen2 deepseek-r1-qwen kormo f2llmv2 megrez stablelm2 hunyuan solar-open grok-2 ",
      {kQwen2}},
     {" qwen35 ", {kQwen35}},
+    {" laguna ", {kLines, kQwen2}},
+    {" ufakzeka ", {kUfakzeka}},
+    {" minicpm5 ", {kUpToThreeNumbers, kMiniCpm5}, true},
+    {" jais-2 ", {kJais2}},
+    {" exaone-moe ", {kExaoneMoe}},
+    {" kimi-k2 ", {kKimi}},
+    {" superbpe ", {R"(\p{N}+)", patterns::kGroupCuts}},
+    {" tiny_aya cohere2moe ", {patterns::kGroupsOfWords, kGpt4o}},
+    {" afmoe ", {patterns::kGroupsIsolated, kAsianScripts, kDeepSeek3}},
+    {" spark2_5 ", {kUpToThreeNumbers, kCjkKana, kSpark, kNumber}},
+    {" youtu ", {kYoutuScripts, kYoutu}, true},
+    {" chameleon ",
+     {"<sentinel:[0-9]+>", "(IMGIMG)((A|B|C|D|E|F|G|H|I){1,4})Z", R"(([\t\n]|    |  ))", kNumber,
+      R"([\p{P}!-/:-@\[-`{-~])", kGpt2},
+     false, true},
     {" falcon ", {kPunctuation, kGpt2, kThreeDigits}},
     {" deepseek-llm ",
      {kNewline, kCasedLetters, kWidePunctuation, kTrailingSpace, kCjk, kNumber}},
     {" deepseek-coder ", {kNewline, R"(\s?\p{L}+)", R"(\s?\p{P}+)", kCjk, kNumber}},
-    {" deepseek-v3 hunyuan-dense joyai-llm hy_v4 ", {R"(\p{N}{1,3})", kCjkKana, kDeepSeek3}},
+    {" deepseek-v3 hunyuan-dense joyai-llm hy_v4 ", {kUpToThreeNumbers, kCjkKana, kDeepSeek3}},
     {" tekken ", {kTekken}, true, true},
     {" gpt-4o llama4 kanana2 talkie minimax-m2 ", {kGpt4o}},
+    {" granite-embed-multi-97m ", {kGpt4o}, true},
     {" bloom poro-chat gpt3-finnish ", {kBloom}},
     {" viking ", {kBloom, kNumber}},
     {" seed-coder ", {kSeedCoder}},
     {" bailingmoe bailingmoe2 llada-moe ", {kBailing}},
-    {" gemma4 ", {R"([^\n]+|[\n]+)"}, false, true, false},
+    {" gemma4 granite-embed-multi-311m sarvam-moe ", {kLines}, false, true, false},
+    {" whitespace ", {R"(\S+)"}, false, false, false, true},
 });
 
 }  // namespace
