@@ -1,18 +1,13 @@
 // Rendered: what a template printed, and which bytes of it came from the conversation.
 #pragma once
 
-#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
 
-namespace hearth {
+#include "base/text_range.h"
 
-// Bytes [begin, end) of a text.
-struct TextRange {
-  size_t begin = 0, end = 0;
-  bool operator==(const TextRange&) const = default;
-};
+namespace hearth {
 
 struct Rendered {
   std::string text;

@@ -1,4 +1,4 @@
-// Which entries end a generation.
+// Which entries end a generation, and which a foreign text must not be able to write.
 #include <algorithm>
 #include <array>
 
@@ -15,6 +15,18 @@ constexpr std::array<std::string_view, 26> kEndNames = {
     "[e~[", "<|fim_pad|>", "<|repo_name|>", "<|file_sep|>", "<|END_OF_TURN_TOKEN|>",
     "<|flush|>", "<|calls|>",
 };
+
+// Names of the opening of a turn that do not look like one ("<|...|>").
+constexpr std::array<std::string_view, 9> kTurnNames = {
+    "<start_of_turn>", "<s>", "<bos>", "<pad>", "[INST]", "[/INST]", "<|turn>", "<SPECIAL_10>",
+    "<start_of_image>",
+};
+
+bool looks_like_control(std::string_view text) {
+  if (text.starts_with("<|") && text.ends_with("|>")) return true;
+  if (text.starts_with("<｜") && text.ends_with("｜>")) return true;
+  return std::find(kTurnNames.begin(), kTurnNames.end(), text) != kTurnNames.end();
+}
 
 bool has(const std::vector<TokenId>& ids, TokenId id) {
   return std::find(ids.begin(), ids.end(), id) != ids.end();
@@ -40,6 +52,14 @@ void find_end_ids(Vocabulary& vocabulary, const std::vector<TokenId>& more) {
   std::erase_if(ends, [](TokenId id) { return id < 0; });
   std::sort(ends.begin(), ends.end());
   ends.erase(std::unique(ends.begin(), ends.end()), ends.end());
+}
+
+void guard_turn_tokens(Vocabulary& vocabulary) {
+  const auto& ends = vocabulary.end_ids;
+  for (auto* tokens : {&vocabulary.specials, &vocabulary.normalized_specials})
+    for (SpecialToken& token : *tokens)
+      token.guarded = token.control || looks_like_control(token.text) ||
+                      std::binary_search(ends.begin(), ends.end(), token.id);
 }
 
 }  // namespace hearth

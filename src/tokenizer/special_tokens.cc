@@ -80,15 +80,16 @@ void SpecialTokens::build(std::vector<SpecialToken> tokens) {
 }
 
 // Narrows the sorted tokens to those that agree with the text, byte by byte.
-const SpecialToken* SpecialTokens::match(std::string_view text, size_t at,
-                                         bool with_control) const {
+const SpecialToken* SpecialTokens::match(std::string_view text, size_t at, bool with_control,
+                                         size_t guarded_max) const {
   const auto first = static_cast<uint8_t>(text[at]);
   auto low = tokens_.begin() + first_byte_[first];
   auto high = tokens_.begin() + first_byte_[first + 1u];
   const SpecialToken* best = nullptr;
   for (size_t depth = 1; low != high; ++depth) {
     for (auto token = low; token != high && token->text.size() == depth; ++token) {
-      if (!token->control || with_control) best = &*token;
+      if ((!token->control || with_control) && (!token->guarded || depth <= guarded_max))
+        best = &*token;
       low = token + 1;
     }
     if (low == high || at + depth >= text.size()) break;
@@ -103,13 +104,21 @@ const SpecialToken* SpecialTokens::match(std::string_view text, size_t at,
 }
 
 std::vector<SpecialTokens::Piece> SpecialTokens::split(std::string_view text,
-                                                       bool with_control) const {
+                                                       bool with_control,
+                                                       std::span<const TextRange> foreign) const {
   std::vector<Piece> pieces;
   size_t done = 0;
+  // The bytes from text[at] to the next foreign one.
+  const auto own_bytes = [&foreign](size_t at) {
+    while (!foreign.empty() && foreign.front().end <= at) foreign = foreign.subspan(1);
+    if (foreign.empty()) return SIZE_MAX;
+    return foreign.front().begin > at ? foreign.front().begin - at : 0;
+  };
   for (size_t at = 0; at < text.size();) {
     const auto first = static_cast<uint8_t>(text[at]);
     const SpecialToken* token = nullptr;
-    if (first_byte_[first] != first_byte_[first + 1u]) token = match(text, at, with_control);
+    if (first_byte_[first] != first_byte_[first + 1u])
+      token = match(text, at, with_control, own_bytes(at));
     if (token && token->single_word && touches_word(text, at, at + token->text.size()))
       token = nullptr;
     if (!token) {

@@ -4,9 +4,12 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "base/text_range.h"
 
 namespace hearth {
 
@@ -14,6 +17,7 @@ struct SpecialToken {
   std::string text;
   int32_t id = -1;
   bool control = false;      // found only where control tokens are asked for
+  bool guarded = false;      // never found in foreign text: control, and what opens or closes turns
   bool strip_left = false;   // takes the white space before it along
   bool strip_right = false;  // and after it
   bool single_word = false;  // only where no word character touches it
@@ -33,13 +37,17 @@ class SpecialTokens {
   bool empty() const { return tokens_.empty(); }
   size_t size() const { return tokens_.size(); }
 
-  // The whole text as pieces, none of them empty.
-  std::vector<Piece> split(std::string_view text, bool with_control) const;
+  // The whole text as pieces, none of them empty. Guarded tokens take in no byte of `foreign`
+  // (sorted, apart from each other).
+  std::vector<Piece> split(std::string_view text, bool with_control,
+                           std::span<const TextRange> foreign = {}) const;
 
   static constexpr size_t kBytesMax = 512;
 
  private:
-  const SpecialToken* match(std::string_view text, size_t at, bool with_control) const;
+  // The longest token at text[at]; guarded ones of at most `guarded_max` bytes.
+  const SpecialToken* match(std::string_view text, size_t at, bool with_control,
+                            size_t guarded_max) const;
 
   std::vector<SpecialToken> tokens_;          // sorted by text
   std::array<uint32_t, 257> first_byte_{};    // where the tokens of each first byte begin

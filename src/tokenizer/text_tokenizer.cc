@@ -1,5 +1,7 @@
 #include "tokenizer/text_tokenizer.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "tokenizer/byte_level.h"
 
@@ -34,6 +36,7 @@ TextTokenizer::TextTokenizer(Vocabulary vocabulary, Normalizer normalizer)
       prefix_(std::move(vocabulary.prefix)),
       suffix_(std::move(vocabulary.suffix)) {
   CHECK(vocabulary.kinds.size() == vocabulary.entries.size());
+  guard_turn_tokens(vocabulary);
   entries_ = std::move(vocabulary.entries);
   index_ = std::move(vocabulary.index);
   kinds_ = std::move(vocabulary.kinds);
@@ -48,22 +51,33 @@ TextTokenizer::TextTokenizer(Vocabulary vocabulary, Normalizer normalizer)
   normalized_specials_.build(std::move(vocabulary.normalized_specials));
 }
 
+namespace {
+
+bool overlaps(std::span<const TextRange> ranges, size_t begin, size_t end) {
+  const auto after = std::partition_point(ranges.begin(), ranges.end(),
+                                          [&](const TextRange& r) { return r.end <= begin; });
+  return after != ranges.end() && after->begin < end;
+}
+
+}  // namespace
+
 std::vector<TokenId> TextTokenizer::encode(std::string_view text, EncodeOptions options) const {
   std::vector<TokenId> out;
   if (options.add_special) out = prefix_;
   auto scratch = pool_.take();
-  for (const auto& part : specials_.split(text, options.parse_special)) {
+  for (const auto& part : specials_.split(text, options.parse_special, options.foreign)) {
     if (part.id >= 0) {
       out.push_back(part.id);
       continue;
     }
     const std::string_view piece = text.substr(part.begin, part.end - part.begin);
-    const bool first = part.begin == 0;
+    const Origin origin{.first = part.begin == 0, .control = options.parse_special,
+                        .foreign = overlaps(options.foreign, part.begin, part.end)};
     if (normalizer_.empty()) {
-      encode_normalized(piece, first, options.parse_special, *scratch, out);
+      encode_normalized(piece, origin, *scratch, out);
     } else {
       const std::string normalized = normalizer_.run(piece, scratch->regex);
-      encode_normalized(normalized, first, options.parse_special, *scratch, out);
+      encode_normalized(normalized, origin, *scratch, out);
     }
   }
   pool_.give_back(std::move(scratch));
@@ -71,13 +85,16 @@ std::vector<TokenId> TextTokenizer::encode(std::string_view text, EncodeOptions 
   return out;
 }
 
-void TextTokenizer::encode_normalized(std::string_view text, bool first, bool control,
+// Nobody knows which bytes of a normalized text were foreign, so then all of them count as such.
+void TextTokenizer::encode_normalized(std::string_view text, const Origin& origin,
                                       EncodeScratch& scratch, std::vector<TokenId>& out) const {
-  if (normalized_specials_.empty()) return encode_plain(text, first, scratch, out);
-  for (const auto& part : normalized_specials_.split(text, control)) {
+  if (normalized_specials_.empty()) return encode_plain(text, origin.first, scratch, out);
+  const TextRange whole{0, text.size()};
+  const std::span<const TextRange> foreign(&whole, origin.foreign ? 1 : 0);
+  for (const auto& part : normalized_specials_.split(text, origin.control, foreign)) {
     if (part.id >= 0) out.push_back(part.id);
-    else encode_plain(text.substr(part.begin, part.end - part.begin), first && part.begin == 0,
-                      scratch, out);
+    else encode_plain(text.substr(part.begin, part.end - part.begin),
+                      origin.first && part.begin == 0, scratch, out);
   }
 }
 

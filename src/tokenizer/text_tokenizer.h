@@ -53,7 +53,13 @@ class TextTokenizer : public Tokenizer {
   TokenId unknown_ = -1;
 
  private:
-  void encode_normalized(std::string_view text, bool first, bool control, EncodeScratch& scratch,
+  // Where a piece between special tokens comes from.
+  struct Origin {
+    bool first;    // nothing came before it
+    bool control;  // control tokens are asked for
+    bool foreign;  // some of it is not its author's
+  };
+  void encode_normalized(std::string_view text, const Origin& origin, EncodeScratch& scratch,
                          std::vector<TokenId>& out) const;
 
   Normalizer normalizer_;

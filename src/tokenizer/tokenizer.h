@@ -12,6 +12,7 @@
 
 #include "base/json.h"
 #include "base/result.h"
+#include "base/text_range.h"
 #include "base/utf8.h"
 #include "container/metadata.h"
 #include "tokenizer/entry_index.h"
@@ -30,9 +31,12 @@ std::string_view name_of(TokenKind kind);
 struct EncodeOptions {
   // Add what the model puts around a text (BOS, EOS) as its file says.
   bool add_special = true;
-  // Recognise control tokens written in the text, such as "<|im_end|>". Never for user text:
-  // templates are rendered with it on, and what a user wrote is then guarded by the caller.
+  // Recognise control tokens written in the text, such as "<|im_end|>".
   bool parse_special = true;
+  // Bytes of the text that somebody other than its author wrote, sorted and apart: no control
+  // token and no other token that opens or closes a turn takes any of them in, whatever
+  // parse_special says. All else is as without them.
+  std::span<const TextRange> foreign = {};
 };
 
 class Tokenizer {

@@ -44,6 +44,10 @@ inline constexpr size_t kEntriesMax = size_t{1} << 22;
 // the names by which models call their end of turn.
 void find_end_ids(Vocabulary& vocabulary, const std::vector<TokenId>& more);
 
+// Marks the special tokens that foreign text must not be able to write: control tokens, and the
+// user-defined ones that open or close a turn or an answer. REQUIRES: end_ids are there.
+void guard_turn_tokens(Vocabulary& vocabulary);
+
 // Entries, kinds, scores, special ids and special tokens from the keys tokenizer.ggml.*.
 Result<Vocabulary> read_gguf_vocabulary(const Metadata& metadata);
 
