@@ -4,6 +4,7 @@
 
 #include "base/utf8.h"
 #include "tokenizer/byte_level.h"
+#include "tokenizer/merge_reader.h"
 
 namespace hearth {
 namespace {
@@ -146,37 +147,6 @@ std::string BpeTokenizer::entry_bytes(std::string_view entry) const {
   return out += entry.substr(at);
 }
 
-MergeReader::MergeReader(const Vocabulary& vocabulary, size_t merges, bool replace)
-    : vocabulary_(vocabulary), replace_(replace) {
-  table_.reserve(merges);
-}
-
-// Merges mostly come in the order of the entries that they make, so the next entry is tried
-// before the index.
-TokenId MergeReader::joined_id(std::string_view left, std::string_view right) {
-  const auto next = static_cast<size_t>(previous_ + 1);
-  if (next < vocabulary_.entries.size()) {
-    const std::string& guess = vocabulary_.entries[next];
-    if (guess.size() == left.size() + right.size() && guess.starts_with(left) &&
-        guess.ends_with(right) && vocabulary_.kinds[next] == TokenKind::kNormal)
-      return static_cast<TokenId>(next);
-  }
-  buffer_.assign(left);
-  buffer_ += right;
-  return vocabulary_.find(buffer_);
-}
-
-bool MergeReader::add(std::string_view left, std::string_view right) {
-  const uint32_t rank = rank_++;
-  const TokenId left_id = vocabulary_.find(left), right_id = vocabulary_.find(right);
-  const TokenId joined = left_id < 0 || right_id < 0 ? -1 : joined_id(left, right);
-  if (joined < 0) return false;
-  previous_ = joined;
-  if (!is_reserved(vocabulary_.kinds[static_cast<size_t>(joined)]))
-    table_.add(left_id, right_id, {rank, joined}, replace_);
-  return true;
-}
-
 Result<std::shared_ptr<const Tokenizer>> make_bpe_from_gguf(const Metadata& metadata) {
   Vocabulary vocabulary = TRY(read_gguf_vocabulary(metadata));
   if (vocabulary.model_name == "gemma4") vocabulary.pre_name = "gemma4";
@@ -189,12 +159,14 @@ Result<std::shared_ptr<const Tokenizer>> make_bpe_from_gguf(const Metadata& meta
   if (lines.strings.size() > kEntriesMax)
     return fail(Code::kTooLarge, "tokenizer.ggml.merges: {} items (at most {})",
                 lines.strings.size(), kEntriesMax);
-  MergeReader merges(vocabulary, lines.strings.size(), false);
+  std::vector<MergePair> pairs;
+  pairs.reserve(lines.strings.size());
   for (const std::string_view line : lines.strings) {
     const size_t space = line.find(' ', 1);
-    if (space != std::string_view::npos) merges.add(line.substr(0, space), line.substr(space + 1));
-    else merges.add({}, {});  // keeps its rank
+    if (space != std::string_view::npos) pairs.push_back({line.substr(0, space), line.substr(space + 1)});
+    else pairs.push_back({});  // keeps its rank
   }
+  ReadMerges merges = read_merges(vocabulary, pairs, false);
   vocabulary.add_bos = TRY(metadata.boolean("tokenizer.ggml.add_bos_token", row->add_bos));
   vocabulary.add_eos = TRY(metadata.boolean("tokenizer.ggml.add_eos_token", false));
   vocabulary.set_affixes();
@@ -213,7 +185,7 @@ Result<std::shared_ptr<const Tokenizer>> make_bpe_from_gguf(const Metadata& meta
                            .byte_fallback = !row->byte_level,
                            .unescape_spaces = !row->byte_level};
   return std::make_shared<const BpeTokenizer>(std::move(vocabulary), std::move(normalizer),
-                                              std::move(pre), merges.take(), options);
+                                              std::move(pre), std::move(merges.table), options);
 }
 
 }  // namespace hearth

@@ -44,30 +44,6 @@ class BpeTokenizer final : public TextTokenizer {
   std::array<TokenId, 256> byte_ids_{};
 };
 
-// Fills a MergeTable from merges written as pairs of entries. `replace`: of two equal pairs the
-// later rank counts.
-class MergeReader {
- public:
-  MergeReader(const Vocabulary& vocabulary, size_t merges, bool replace);
-
-  // False, and the merge is left out (its rank is not given again), where one of the two entries
-  // or the one that they make is absent. Merges that make a control token are left out silently:
-  // text never becomes one.
-  bool add(std::string_view left, std::string_view right);
-
-  MergeTable take() { return std::move(table_); }  // once, at the end
-
- private:
-  TokenId joined_id(std::string_view left, std::string_view right);
-
-  const Vocabulary& vocabulary_;
-  MergeTable table_;
-  bool replace_;
-  uint32_t rank_ = 0;
-  TokenId previous_ = -1;
-  std::string buffer_;
-};
-
 Result<std::shared_ptr<const Tokenizer>> make_bpe_from_gguf(const Metadata& metadata);
 
 }  // namespace hearth

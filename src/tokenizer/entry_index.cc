@@ -27,9 +27,21 @@ void EntryIndex::build(const std::vector<std::string>& entries) {
   }
 }
 
-int32_t EntryIndex::find(std::string_view text, const std::vector<std::string>& entries) const {
+uint64_t EntryIndex::hash(std::string_view text) { return hash_bytes(text, hash_seed()); }
+
+void EntryIndex::prefetch_slot(uint64_t hash) const {
+  if (!slots_.empty()) __builtin_prefetch(&slots_[hash & mask_]);
+}
+
+void EntryIndex::prefetch_entry(uint64_t hash, const std::vector<std::string>& entries) const {
+  if (slots_.empty()) return;
+  const Slot& slot = slots_[hash & mask_];
+  if (slot.id_plus_one != 0) __builtin_prefetch(&entries[slot.id_plus_one - 1]);
+}
+
+int32_t EntryIndex::find(std::string_view text, uint64_t hash,
+                         const std::vector<std::string>& entries) const {
   if (slots_.empty() || text.empty()) return -1;
-  const uint64_t hash = hash_bytes(text, hash_seed());
   const auto tag = static_cast<uint32_t>(hash >> 32);
   for (uint64_t at = hash & mask_; slots_[at].id_plus_one != 0; at = (at + 1) & mask_) {
     const Slot& slot = slots_[at];

@@ -16,7 +16,17 @@ class EntryIndex {
   void build(const std::vector<std::string>& entries);
 
   // The id, or -1. REQUIRES: the vector that was built from, unchanged.
-  int32_t find(std::string_view text, const std::vector<std::string>& entries) const;
+  int32_t find(std::string_view text, const std::vector<std::string>& entries) const {
+    return find(text, hash(text), entries);
+  }
+
+  // The same in steps, for whoever looks up many texts: each step asks for the memory that the
+  // next one reads, so that the waits of many look-ups fall together.
+  static uint64_t hash(std::string_view text);
+  void prefetch_slot(uint64_t hash) const;
+  void prefetch_entry(uint64_t hash, const std::vector<std::string>& entries) const;
+  int32_t find(std::string_view text, uint64_t hash,
+               const std::vector<std::string>& entries) const;
 
  private:
   struct Slot {

@@ -5,6 +5,7 @@
 #include "tokenizer/bpe_tokenizer.h"
 #include "tokenizer/byte_level.h"
 #include "tokenizer/hugging_face_parts.h"
+#include "tokenizer/merge_reader.h"
 
 namespace hearth {
 namespace {
@@ -99,33 +100,35 @@ Result<void> read_affixes(const Json& tokenizer, const Json& config, Vocabulary&
 }
 
 // A merge is "left right" or ["left", "right"].
-Result<MergeTable> read_merges(const Json& model, const Vocabulary& vocabulary) {
+Result<MergeTable> read_merge_list(const Json& model, const Vocabulary& vocabulary) {
   const Json& json = model["merges"];
   if (!json.is_array()) return fail(Code::kCorrupt, "tokenizer.json: model.merges is no array");
   const Json::Array& items = json.as_array();
   if (items.size() > kEntriesMax)
     return fail(Code::kTooLarge, "tokenizer.json: {} merges (at most {})", items.size(),
                 kEntriesMax);
-  MergeReader reader(vocabulary, items.size(), true);
+  std::vector<MergePair> pairs;
+  pairs.reserve(items.size());
   for (size_t i = 0; i < items.size(); ++i) {
     const Json& item = items[i];
-    bool known = false;
     if (item.is_string()) {
       const std::string_view line = item.as_string();
       const size_t space = line.find(' ', line.empty() ? 0 : 1);
       if (space == std::string_view::npos)
         return fail(Code::kCorrupt, "tokenizer.json: merge {} is no pair", i);
-      known = reader.add(line.substr(0, space), line.substr(space + 1));
+      pairs.push_back({line.substr(0, space), line.substr(space + 1)});
     } else if (item.is_array() && item.as_array().size() == 2 &&
                item.as_array()[0].is_string() && item.as_array()[1].is_string()) {
-      known = reader.add(item.as_array()[0].as_string(), item.as_array()[1].as_string());
+      pairs.push_back({item.as_array()[0].as_string(), item.as_array()[1].as_string()});
     } else {
       return fail(Code::kCorrupt, "tokenizer.json: merge {} is no pair", i);
     }
-    if (!known)
-      return fail(Code::kCorrupt, "tokenizer.json: merge {} names an entry that is not there", i);
   }
-  return reader.take();
+  ReadMerges read = read_merges(vocabulary, pairs, true);
+  if (read.unknown)
+    return fail(Code::kCorrupt, "tokenizer.json: merge {} names an entry that is not there",
+                *read.unknown);
+  return std::move(read.table);
 }
 
 // The name in the table of tokenizer.ggml.pre that has these patterns, or nothing.
@@ -178,7 +181,7 @@ Result<std::shared_ptr<const Tokenizer>> make_from_hugging_face(const Json& toke
   find_end_ids(vocabulary, {});
   vocabulary.model_name = options.byte_level ? "gpt2" : "llama";
   if (options.byte_level) vocabulary.pre_name = name_of_patterns(pre.patterns);
-  MergeTable merges = TRY(read_merges(model, vocabulary));
+  MergeTable merges = TRY(read_merge_list(model, vocabulary));
   TRY(pre.steps.finish());
   return std::make_shared<const BpeTokenizer>(std::move(vocabulary), std::move(normalizer),
                                               std::move(pre.steps), std::move(merges), options);

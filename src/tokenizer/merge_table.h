@@ -27,6 +27,12 @@ class MergeTable {
     }
   }
 
+  void prefetch(int32_t left, int32_t right) const {
+    if ((left | right) < 0 || slots_.empty()) return;
+    const auto l = static_cast<uint32_t>(left), r = static_cast<uint32_t>(right);
+    __builtin_prefetch(&slots_[hash_pair(l, r, seed_) & mask_]);
+  }
+
   size_t size() const { return size_; }
 
  private:
