@@ -133,8 +133,16 @@ Result<Value> Interp::apply(const Builtin& row, const Value& self, Args& args) {
   Call bound{*this, self, row.name, {}, args};
   if (row.take != Take::kAny) TRY(bind(row, args, bound.arg));
   TRY(enter());
+  bool foreign = self.is_foreign();
+  for (const Value& value : args.positional) foreign |= value.is_foreign();
+  for (const auto& [name, value] : args.named) foreign |= value.is_foreign();
+  bool outer = std::exchange(given_foreign_, foreign);
   auto result = row.run(bound);
+  given_foreign_ = outer;
   leave();
+  // Strings, lists and dicts know what is in them; whatever else was made here may hand it on.
+  bool opaque = result && result->type() > Type::kView;
+  if (foreign && opaque && result->object()->heap) result->object()->foreign = true;
   return result;
 }
 

@@ -108,13 +108,12 @@ Result<Value> Interp::eval_binary(const Node& node) {
 }
 
 Result<Value> Interp::eval_concat(const Node& node) {
-  std::string text;
+  Rendered text;
   for (uint32_t i = 0; i < node.c; ++i) {
     Value part = TRY(eval(program_.lists[node.b + i]));
-    TRY(append_str(*this, text, part));
-    TRY(fits(text.size()));
+    TRY(append_value(*this, text, part));
   }
-  return string(std::move(text));
+  return marked(std::move(text));
 }
 
 // a < b < c: each operand is evaluated once, and the first false one ends it.

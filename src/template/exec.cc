@@ -1,4 +1,6 @@
 // Statements.
+#include <algorithm>
+
 #include "template/interp.h"
 
 namespace hearth::jinja {
@@ -16,11 +18,11 @@ struct Entered {
 
 // Sends the output to a string of its own for as long as it lives.
 struct Captured {
-  explicit Captured(std::string*& out) : out(out), saved(out) { out = &text; }
+  explicit Captured(Rendered*& out) : out(out), saved(out) { out = &text; }
   ~Captured() { out = saved; }
-  std::string*& out;
-  std::string* saved;
-  std::string text;
+  Rendered*& out;
+  Rendered* saved;
+  Rendered text;
 };
 
 // The items of `for target in items if test`.
@@ -46,8 +48,8 @@ struct Filtered : Iterator {
 
 }  // namespace
 
-Result<std::string> Interp::run(const Json& context) {
-  std::string text;
+Result<Rendered> Interp::run(const Json& context) {
+  Rendered text;
   out_ = &text;
   stack_ = static_cast<const char*>(__builtin_frame_address(0));
   load_context(context);
@@ -64,33 +66,42 @@ void Interp::load_context(const Json& context) {
   for (size_t i = 0; i < base_.size(); ++i) {
     const Symbol& symbol = program_.symbols[i];
     if (const Json* given = context.find(symbol.name.text())) {
-      base_[i] = from_json(*given);
+      std::string_view name = symbol.name.text();
+      bool foreign = name == "messages" || name == "tools" || name == "documents" ||
+                     std::ranges::find(options.foreign_names, name) != options.foreign_names.end();
+      base_[i] = from_json(*given, foreign ? Origin::kForeign : Origin::kOurs);
     } else if (symbol.global) {
       base_[i] = Value(heap.make<Function>(0, symbol.global));
     }
   }
 }
 
-Result<void> Interp::emit(std::string_view text) {
-  written_ += text.size();
-  heap.spend(text.size() / 128);
-  if (written_ > options.output_bytes_max || !heap.fits(written_)) [[unlikely]] {
-    return fail(Code::kTooLarge, "the template writes too much text");
-  }
-  out_->append(text);
+Result<void> Interp::count_output(size_t bytes) {
+  written_ += bytes;
+  heap.spend(bytes / 128);
+  bool full = written_ > options.output_bytes_max ||
+              !heap.fits(written_ + out_->foreign.size() * sizeof(TextRange));
+  if (full) [[unlikely]] return fail(Code::kTooLarge, "the template writes too much text");
   return {};
 }
 
 Result<void> Interp::emit_value(const Value& value) {
-  if (value.is_string()) return emit(value.text());
   if (value.is_undefined()) return {};
-  std::string text = TRY(to_str(*this, value));
-  return emit(text);
+  if (!value.is_string()) {
+    std::string text = TRY(to_str(*this, value));
+    TRY(count_output(text.size()));
+    out_->append(text, value.is_foreign());
+    return {};
+  }
+  const Str& text = value.as<Str>();
+  TRY(count_output(text.text.size()));
+  out_->append(text.text, text.marks, 0, text.text.size());
+  return {};
 }
 
 // What a call or filter block gives must be text already: Jinja joins it without printing it.
 Result<void> Interp::emit_text(const Value& value) {
-  if (value.is_string()) return emit(value.text());
+  if (value.is_string()) return emit_value(value);
   return type_error(fmt::format("expected str instance, {} found", type_name(value.type())));
 }
 
@@ -100,7 +111,9 @@ Result<Interp::Flow> Interp::exec(NodeId id) {
     return std::unexpected(located(check().error(), node.pos));
   }
   if (node.kind == NodeKind::kData) {
-    TRY(emit(program_.constants[node.a].text()));
+    const std::string& text = program_.constants[node.a].text();
+    TRY(count_output(text.size()));
+    out_->text += text;
     return Flow::kNext;
   }
   auto entered = enter();
@@ -203,6 +216,7 @@ Result<Interp::Flow> Interp::run_loop(NodeId id, const LoopData& data, const Val
   Loop& loop = loop_value.as<Loop>();
   if (count) loop.known_length = static_cast<int64_t>(*count);
   if (data.recursive) loop.recurse = id;
+  loop.foreign = iterable.is_foreign();
   loop.scope = scope_;
   bool completed = false;  // one round ended without break or continue: Jinja's rule for else
   Value around = scope_;
@@ -232,13 +246,15 @@ Result<Interp::Flow> Interp::run_loop(NodeId id, const LoopData& data, const Val
 Result<bool> Interp::loop_filter(NodeId test, NodeId target, const Value& scope,
                                  const Value& item) {
   Entered entered(scope_, Value(heap.make<Scope>(0, scope)));
+  bool outer = std::exchange(given_foreign_, false);  // a builtin may walk this loop
   TRY(assign(target, item));
   Value result = TRY(eval(test));
+  given_foreign_ = outer;
   return truth(result);
 }
 
 // loop(children): the body of a recursive loop once more, one level deeper.
-Result<std::string> Interp::recurse_loop(const Value& loop_value, const Value& iterable) {
+Result<Rendered> Interp::recurse_loop(const Value& loop_value, const Value& iterable) {
   const Loop& loop = loop_value.as<Loop>();
   if (loop.recurse == kNoNode) {
     return type_error("the loop must have the 'recursive' marker to be called");
@@ -280,7 +296,7 @@ Result<Interp::Flow> Interp::exec_set_block(const Node& node) {
     Captured captured(out_);
     Flow flow = TRY(exec_scoped(node.d, scope_));
     if (flow != Flow::kNext) return flow;
-    text = string(std::move(captured.text));
+    text = marked(std::move(captured.text));
   }
   if (node.b != kNoNode) text = TRY(eval_filter(program_.nodes[node.b], &text));
   TRY(assign(node.a, text));
@@ -293,7 +309,7 @@ Result<Interp::Flow> Interp::exec_filter_block(const Node& node) {
     Captured captured(out_);
     Flow flow = TRY(exec_scoped(node.d, scope_));
     if (flow != Flow::kNext) return flow;
-    text = string(std::move(captured.text));
+    text = marked(std::move(captured.text));
   }
   text = TRY(eval_filter(program_.nodes[node.a], &text));
   TRY(emit_text(text));
@@ -414,7 +430,7 @@ Result<Value> Interp::call_macro(const Macro& macro, Args& args) {
   TRY(bind_macro(macro, args, inner.as<Scope>()));
   Captured captured(out_);
   TRY(exec(macro.data->body));
-  return string(std::move(captured.text));
+  return marked(std::move(captured.text));
 }
 
 }  // namespace hearth::jinja

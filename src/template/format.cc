@@ -292,9 +292,19 @@ size_t field_end(std::string_view text, size_t at) {
   return std::string_view::npos;
 }
 
-Result<std::string> expand(Fields& fields, std::string_view text, int levels);
+Result<Rendered> expand(Fields& fields, const Value& whole, std::string_view text, int levels);
 
-Result<std::string> expand_field(Fields& fields, std::string_view field, int levels) {
+// A value as its spec wants it: its own bytes where there is none, else foreign as a whole if the
+// value or the spec is.
+Result<void> append_formatted(Interp& in, Rendered& out, const Value& value, const Rendered& spec) {
+  if (spec.text.empty()) return append_value(in, out, value);
+  std::string text = TRY(format_value(in, value, spec.text));
+  out.append(text, value.is_foreign() || !spec.foreign.empty());
+  return in.fits(out.bytes());
+}
+
+Result<void> expand_field(Fields& fields, Rendered& out, const Value& whole, std::string_view field,
+                          int levels) {
   size_t bracket = field.find('[');
   size_t mark = field.find_first_of("!:");
   if (bracket != std::string_view::npos && bracket < mark) {  // x[a:b] has no spec inside
@@ -304,35 +314,43 @@ Result<std::string> expand_field(Fields& fields, std::string_view field, int lev
   mark = std::min(mark, field.size());
   Value value = TRY(fields.get(field.substr(0, mark)));
   std::string_view rest = field.substr(mark);
-  std::string converted;
   if (rest.starts_with('!')) {
     if (rest.size() < 2 || (rest.size() > 2 && rest[2] != ':')) {
       return fail(Code::kInvalid, "expected ':' after conversion specifier");
     }
     if (rest[1] == 's') {
-      converted = TRY(to_str(fields.in, value));
+      value = TRY(as_string(fields.in, value));
     } else if (rest[1] == 'r' || rest[1] == 'a') {
-      TRY(append_repr(fields.in, converted, value));
+      std::string text;
+      TRY(append_repr(fields.in, text, value));
+      Rendered converted;
+      converted.append(text, value.is_foreign());
+      value = fields.in.marked(std::move(converted));
     } else {
       return fail(Code::kInvalid, "unknown conversion specifier '{}'", rest[1]);
     }
-    value = fields.in.string(std::move(converted));
     rest.remove_prefix(2);
   }
   if (rest.starts_with(':')) rest.remove_prefix(1);
-  std::string spec = TRY(expand(fields, rest, levels - 1));
-  return format_value(fields.in, value, spec);
+  Rendered spec = TRY(expand(fields, whole, rest, levels - 1));
+  return append_formatted(fields.in, out, value, spec);
 }
 
-Result<std::string> expand(Fields& fields, std::string_view text, int levels) {
+// `text` is a part of the text of `whole`.
+Result<Rendered> expand(Fields& fields, const Value& whole, std::string_view text, int levels) {
   if (levels < 0) return fail(Code::kInvalid, "Max string recursion exceeded");
-  std::string out;
+  Rendered out;
+  const Str& source = whole.as<Str>();
+  auto copy = [&](size_t i) {
+    auto at = static_cast<size_t>(text.data() - source.text.data()) + i;
+    out.append(source.text, source.marks, at, at + 1);
+  };
   for (size_t i = 0; i < text.size(); ++i) {
     char c = text[i];
     if (c != '{' && c != '}') {
-      out += c;
+      copy(i);
     } else if (i + 1 < text.size() && text[i + 1] == c) {
-      out += c;
+      copy(i);
       ++i;
     } else if (c == '}') {
       return fail(Code::kInvalid, "Single '}}' encountered in format string");
@@ -341,8 +359,8 @@ Result<std::string> expand(Fields& fields, std::string_view text, int levels) {
       if (end == std::string_view::npos) {
         return fail(Code::kInvalid, "expected '}}' before end of string");
       }
-      out += TRY(expand_field(fields, text.substr(i + 1, end - i - 1), levels));
-      TRY(fields.in.fits(out.size()));
+      TRY(expand_field(fields, out, whole, text.substr(i + 1, end - i - 1), levels));
+      TRY(fields.in.fits(out.bytes()));
       i = end;
     }
   }
@@ -377,10 +395,10 @@ Result<std::string> format_value(Interp& in, const Value& value, std::string_vie
                                 type_name(value.type())));
 }
 
-Result<std::string> brace_format(Interp& in, std::string_view text, const Args& args,
-                                 const Value* mapping) {
+Result<Rendered> brace_format(Interp& in, const Value& text, const Args& args,
+                              const Value* mapping) {
   Fields fields{in, args, mapping};
-  return expand(fields, text, 2);
+  return expand(fields, text, text.text(), 2);
 }
 
 namespace {
@@ -393,19 +411,18 @@ struct Directive {
 
 class Percent {
  public:
-  Percent(Interp& in, std::string_view text, const Value& values)
-      : in_(in), text_(text), values_(values) {}
+  Percent(Interp& in, const Value& text, const Value& values)
+      : in_(in), source_(text.as<Str>()), text_(source_.text), values_(values) {}
 
-  Result<std::string> run() {
-    std::string out;
+  Result<Rendered> run() {
+    Rendered out;
     while (at_ < text_.size()) {
-      if (text_[at_] != '%') {
-        out += text_[at_++];
-        continue;
-      }
-      ++at_;
-      out += TRY(directive());
-      TRY(in_.fits(out.size()));
+      size_t next = std::min(text_.find('%', at_), text_.size());
+      out.append(text_, source_.marks, at_, next);
+      at_ = next + 1;
+      if (next == text_.size()) break;
+      TRY(directive(out));
+      TRY(in_.fits(out.bytes()));
     }
     // Python lets pass whatever could be a mapping.
     bool all_used = used_ == count() || values_.is_dict() || values_.is(Type::kList) ||
@@ -432,17 +449,18 @@ class Percent {
     return value.as_int();
   }
 
-  Result<std::string> directive();
+  Result<void> directive(Rendered& out);
   Result<std::string> convert(const Value& value, Directive& how);
 
   Interp& in_;
+  const Str& source_;
   std::string_view text_;
   const Value& values_;
   size_t at_ = 0;
   size_t used_ = 0;
 };
 
-Result<std::string> Percent::directive() {
+Result<void> Percent::directive(Rendered& out) {
   Directive how;
   Value value;
   if (at_ < text_.size() && text_[at_] == '(') {
@@ -476,9 +494,17 @@ Result<std::string> Percent::directive() {
   while (at_ < text_.size() && (text_[at_] == 'l' || text_[at_] == 'h' || text_[at_] == 'L')) ++at_;
   if (at_ >= text_.size()) return fail(Code::kInvalid, "incomplete format");
   how.spec.type = text_[at_++];
-  if (how.spec.type == '%') return "%";
+  if (how.spec.type == '%') {
+    out.append(text_, source_.marks, at_ - 1, at_);
+    return {};
+  }
   if (value.is_missing()) value = TRY(next());
-  return convert(value, how);
+  if (how.spec.type == 's' && how.spec.width == 0 && how.spec.precision < 0) {
+    return append_value(in_, out, value);
+  }
+  std::string text = TRY(convert(value, how));
+  out.append(text, value.is_foreign());
+  return {};
 }
 
 Result<std::string> Percent::convert(const Value& value, Directive& how) {
@@ -541,7 +567,7 @@ Result<std::string> Percent::convert(const Value& value, Directive& how) {
 
 }  // namespace
 
-Result<std::string> percent_format(Interp& in, std::string_view text, const Value& values) {
+Result<Rendered> percent_format(Interp& in, const Value& text, const Value& values) {
   return Percent(in, text, values).run();
 }
 

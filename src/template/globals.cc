@@ -74,8 +74,8 @@ Result<Value> cycler(Call& call) {
 }
 
 Result<Value> joiner(Call& call) {
-  std::string separator = call.has(0) ? TRY(to_str(call.in, call.arg[0])) : std::string(", ");
-  return Value(call.in.heap.make<Joiner>(separator.size(), std::move(separator)));
+  Value separator = call.has(0) ? TRY(as_string(call.in, call.arg[0])) : call.in.string(", ");
+  return Value(call.in.heap.make<Joiner>(0, std::move(separator)));
 }
 
 Result<Value> raise_exception(Call& call) {

@@ -15,10 +15,27 @@ constexpr size_t kHeapBytes = 16u << 20;
 constexpr uint64_t kSteps = 1'000'000;
 constexpr uint64_t kStepsPerByte = 200;
 
-uint32_t depth_of(const std::vector<Value>& values) {
+Value make_items(Heap& heap, Type type, std::vector<Value> values) {
   uint32_t depth = 0;
-  for (const Value& value : values) depth = std::max(depth, value.depth());
-  return depth + 1;
+  bool foreign = false;
+  for (const Value& value : values) {
+    depth = std::max(depth, value.depth());
+    foreign |= value.is_foreign();
+  }
+  size_t bytes = values.size() * sizeof(Value);
+  List* made = heap.make<List>(bytes, type, std::move(values));
+  made->depth = depth + 1;
+  made->foreign = foreign;
+  heap.note_depth(depth + 1);
+  return Value(made);
+}
+
+// Nothing that a control token is made of but its letters.
+bool is_plain_word(std::string_view text) {
+  return std::ranges::all_of(text, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-';
+  });
 }
 
 Value view_item(Interp& in, const View& view, size_t index) {
@@ -34,7 +51,7 @@ Value view_item(Interp& in, const View& view, size_t index) {
 // The character of a string that starts at a byte.
 Value character(Interp& in, const Value& text, size_t offset) {
   Decoded next = decode_utf8(text.text(), offset);
-  return in.string(text.text().substr(offset, next.bytes), text.is_markup());
+  return in.part(text, std::string_view(text.text()).substr(offset, next.bytes));
 }
 
 // All text inside is UTF-8: it is made so where it comes in.
@@ -58,44 +75,56 @@ Interp::Interp(const Program& program, const RenderOptions& options, size_t cont
       program_(program) {}
 
 Value Interp::string(std::string text, bool markup) {
-  size_t bytes = text.size();
+  Rendered made{std::move(text), {}};
+  if (given_foreign_ && !made.text.empty()) made.foreign.push_back({0, made.text.size()});
+  return marked(std::move(made), markup);
+}
+
+Value Interp::marked(Rendered text, bool markup) {
+  size_t bytes = text.bytes();
   return Value(heap.make<Str>(bytes, std::move(text), markup));
 }
 
+Value Interp::part(const Value& of, std::string_view part) {
+  const Str& whole = of.as<Str>();
+  size_t begin = part.empty() ? 0 : static_cast<size_t>(part.data() - whole.text.data());
+  Rendered made;
+  made.append(whole.text, whole.marks, begin, begin + part.size());
+  return marked(std::move(made), whole.markup);
+}
+
 Value Interp::list(std::vector<Value> values) {
-  uint32_t depth = depth_of(values);
-  size_t bytes = values.size() * sizeof(Value);
-  List* made = heap.make<List>(bytes, Type::kList, std::move(values));
-  made->depth = depth;
-  heap.note_depth(depth);
-  return Value(made);
+  return make_items(heap, Type::kList, std::move(values));
 }
 
 Value Interp::tuple(std::vector<Value> values) {
-  uint32_t depth = depth_of(values);
-  size_t bytes = values.size() * sizeof(Value);
-  List* made = heap.make<List>(bytes, Type::kTuple, std::move(values));
-  made->depth = depth;
-  heap.note_depth(depth);
-  return Value(made);
+  return make_items(heap, Type::kTuple, std::move(values));
 }
 
 // The depth is that of the text, which Json::parse limits.
-Value Interp::from_json(const Json& json) {
+Value Interp::from_json(const Json& json, Origin origin) {
+  auto text_of = [&](const std::string& text, bool word) {
+    Rendered made;
+    made.append(valid_text(text), origin != Origin::kOurs && !(word && is_plain_word(text)));
+    return marked(std::move(made));
+  };
   if (json.is_bool()) return Value::boolean(json.as_bool());
   if (json.is_int()) return Value::integer(json.as_int());
   if (json.is_double()) return Value::real(json.as_double());
-  if (json.is_string()) return string(valid_text(json.as_string()));
+  if (json.is_string()) return text_of(json.as_string(), origin == Origin::kWord);
   if (json.is_array()) {
     std::vector<Value> values;
     values.reserve(json.as_array().size());
-    for (const Json& item : json.as_array()) values.push_back(from_json(item));
+    for (const Json& item : json.as_array()) values.push_back(from_json(item, origin));
     return list(std::move(values));
   }
   if (!json.is_object()) return Value::none();
   Value made(new_dict());
   for (const auto& [name, value] : json.as_object()) {
-    made.as<Dict>().set(string(valid_text(name)), from_json(value));
+    Origin inner = origin == Origin::kOurs                ? Origin::kOurs
+                   : name == "role" || name == "type" ? Origin::kWord
+                                                      : Origin::kForeign;
+    made.as<Dict>().set(text_of(name, false), from_json(value, inner));
   }
   return made;
 }
@@ -252,17 +281,16 @@ Result<Bounds> slice_bounds(int64_t size, const Value& start, const Value& stop,
 
 Value slice_text(Interp& in, const Value& subject, const Bounds& at) {
   const Str& text = subject.as<Str>();
-  if (at.count == 0) return in.string({}, text.markup);
-  std::string out;
+  auto start = static_cast<size_t>(at.start), count = static_cast<size_t>(at.count);
+  if (at.count == 0) return in.part(subject, {});
+  Rendered out;
   if (text.ascii()) {
-    if (at.step == 1) {
-      out = text.text.substr(static_cast<size_t>(at.start), static_cast<size_t>(at.count));
-    } else {
-      for (int64_t i = 0; i < at.count; ++i) {
-        out += text.text[static_cast<size_t>(at.start + i * at.step)];
-      }
+    if (at.step == 1) return in.part(subject, std::string_view(text.text).substr(start, count));
+    for (int64_t i = 0; i < at.count; ++i) {
+      size_t index = static_cast<size_t>(at.start + i * at.step);
+      out.append(text.text, text.marks, index, index + 1);
     }
-    return in.string(std::move(out), text.markup);
+    return in.marked(std::move(out), text.markup);
   }
   in.heap.spend(text.text.size() / 16);
   std::vector<uint32_t> offsets;
@@ -270,11 +298,15 @@ Value slice_text(Interp& in, const Value& subject, const Bounds& at) {
     offsets.push_back(static_cast<uint32_t>(i));
   }
   offsets.push_back(static_cast<uint32_t>(text.text.size()));
+  if (at.step == 1) {
+    return in.part(subject, std::string_view(text.text).substr(
+                                offsets[start], offsets[start + count] - offsets[start]));
+  }
   for (int64_t i = 0; i < at.count; ++i) {
     size_t index = static_cast<size_t>(at.start + i * at.step);
-    out.append(text.text, offsets[index], offsets[index + 1] - offsets[index]);
+    out.append(text.text, text.marks, offsets[index], offsets[index + 1]);
   }
-  return in.string(std::move(out), text.markup);
+  return in.marked(std::move(out), text.markup);
 }
 
 }  // namespace
@@ -320,13 +352,13 @@ Result<Value> Interp::call(const Value& callee, Args args) {
     case Type::kJoiner: {
       Joiner& joiner = callee.as<Joiner>();
       bool first = !std::exchange(joiner.used, true);
-      return string(first ? std::string() : joiner.separator);
+      return first ? string(std::string()) : joiner.separator;
     }
     case Type::kLoop: {
       if (args.positional.size() != 1 || !args.named.empty()) {
         return type_error("loop() takes one argument");
       }
-      return string(TRY(recurse_loop(callee, args.positional[0])));
+      return marked(TRY(recurse_loop(callee, args.positional[0])));
     }
     case Type::kUndefined: return undefined_error(callee);
     default:

@@ -94,24 +94,29 @@ struct Cycler : Object {
 };
 
 struct Joiner : Object {
-  Joiner(Heap* heap, std::string separator)
+  Joiner(Heap* heap, Value separator)
       : Object(heap, Type::kJoiner), separator(std::move(separator)) {}
-  std::string separator;
+  void clear() override { separator = {}; }
+  Value separator;
   bool used = false;
 };
 
 class Interp {
  public:
   Interp(const Program& program, const RenderOptions& options, size_t context_bytes);
-  Result<std::string> run(const Json& context);
+  Result<Rendered> run(const Json& context);
 
   // ---- making values
+  // Text that a builtin made: foreign if it was given anything foreign.
   Value string(std::string text, bool markup = false);
   Value string(std::string_view text) { return string(std::string(text)); }
   Value string(const char* text) { return string(std::string(text)); }
+  // Text whose maker knows which bytes are foreign.
+  Value marked(Rendered text, bool markup = false);
+  // Bytes of a string's own text, marked as they are there.
+  Value part(const Value& of, std::string_view part);
   Value list(std::vector<Value> values);
   Value tuple(std::vector<Value> values);
-  Value from_json(const Json& json);
   Dict* new_dict() { return heap.make<Dict>(0); }
   // Sets an item, or fails for a key that cannot be hashed.
   Result<void> set_item(Dict& dict, Value key, Value value);
@@ -133,7 +138,7 @@ class Interp {
   Result<Cursor> cursor(const Value& value);
   Result<std::vector<Value>> to_vector(const Value& value);
   Result<int64_t> length(const Value& value);
-  Result<std::string> recurse_loop(const Value& loop, const Value& iterable);
+  Result<Rendered> recurse_loop(const Value& loop, const Value& iterable);
 
   // ---- the tree
   Result<Value> eval(NodeId id);
@@ -179,10 +184,12 @@ class Interp {
   Result<void> unpack(const Node& target, const Value& value);
   Result<Value> call_macro(const Macro& macro, Args& args);
   Result<void> bind_macro(const Macro& macro, Args& args, Scope& scope);
-  Result<void> emit(std::string_view text);
   Result<void> emit_value(const Value& value);
   Result<void> emit_text(const Value& value);
+  Result<void> count_output(size_t bytes);
   void load_context(const Json& context);
+  enum class Origin : uint8_t { kOurs, kForeign, kWord };  // kWord: foreign unless a plain word
+  Value from_json(const Json& json, Origin origin);
   Error located(Error error, uint32_t pos);
 
   const Value* find_name(uint32_t symbol) const;
@@ -192,11 +199,12 @@ class Interp {
   std::vector<Value> base_;  // by symbol: the context, then the globals
   Value scope_;              // the innermost
   Value top_scope_;
-  std::string* out_ = nullptr;
+  Rendered* out_ = nullptr;
   uint64_t written_ = 0;
   int depth_ = 0;
   const char* stack_ = nullptr;  // where run() began
   bool located_ = false;
+  bool given_foreign_ = false;  // to the builtin that runs now
 };
 
 Result<Value> loop_attribute(Interp& in, const Value& loop, const Value& name);  // loop.cc
@@ -222,6 +230,10 @@ Result<void> append_str(Interp& in, std::string& out, const Value& value);
 Result<void> append_repr(Interp& in, std::string& out, const Value& value);
 void append_text_repr(std::string& out, std::string_view text, bool ascii_only = false);
 Result<std::string> to_str(Interp& in, const Value& value);
+// str(value) behind `out`, with its marks: those of a string, and all or nothing of other values.
+Result<void> append_value(Interp& in, Rendered& out, const Value& value);
+// str(value) as a value: a string is its own.
+Result<Value> as_string(Interp& in, const Value& value);
 std::string float_repr(double value);
 std::string escape_html(std::string_view text);
 
@@ -236,9 +248,9 @@ struct JsonStyle {
 Result<std::string> to_json(Interp& in, const Value& value, const JsonStyle& style);
 
 // 'template % values', 'template'.format(...), and format(value, spec).
-Result<std::string> percent_format(Interp& in, std::string_view text, const Value& values);
-Result<std::string> brace_format(Interp& in, std::string_view text, const Args& args,
-                                 const Value* mapping);
+Result<Rendered> percent_format(Interp& in, const Value& text, const Value& values);
+Result<Rendered> brace_format(Interp& in, const Value& text, const Args& args,
+                              const Value* mapping);
 Result<std::string> format_value(Interp& in, const Value& value, std::string_view spec);
 Result<Value> round_number(const Value& value, int64_t digits);
 

@@ -120,10 +120,16 @@ Result<Value> float_op(Op op, double a, double b) {
 
 Result<Value> add_texts(Interp& in, const Value& a, const Value& b) {
   TRY(in.fits(a.text().size() + b.text().size()));
-  if (a.is_markup() == b.is_markup()) return in.string(a.text() + b.text(), a.is_markup());
-  // HTML plus text: the text is escaped, as markupsafe does.
-  std::string left = a.is_markup() ? a.text() : escape_html(a.text());
-  return in.string(left + (b.is_markup() ? b.text() : escape_html(b.text())), true);
+  Rendered out;
+  bool markup = a.is_markup() || b.is_markup();
+  for (const Value* part : {&a, &b}) {
+    if (part->is_markup() == markup) {
+      TRY(append_value(in, out, *part));
+    } else {  // HTML plus text: the text is escaped, as markupsafe does
+      out.append(escape_html(part->text()), part->is_foreign());
+    }
+  }
+  return in.marked(std::move(out), markup);
 }
 
 Result<Value> add_lists(Interp& in, const Value& a, const Value& b) {
@@ -136,7 +142,9 @@ Result<Value> add_lists(Interp& in, const Value& a, const Value& b) {
 // 'ab' * 3, [1] * 3
 Result<Value> repeat(Interp& in, const Value& what, int64_t times) {
   times = std::max<int64_t>(times, 0);
-  size_t unit = what.is_string() ? what.text().size() : what.items().size() * sizeof(Value);
+  size_t unit = what.is_string()
+                    ? what.text().size() + what.as<Str>().marks.size() * sizeof(TextRange)
+                    : what.items().size() * sizeof(Value);
   size_t total = 0;
   if (__builtin_mul_overflow(unit, static_cast<size_t>(times), &total)) {
     return fail(Code::kTooLarge, "the template needs too much memory");
@@ -144,10 +152,11 @@ Result<Value> repeat(Interp& in, const Value& what, int64_t times) {
   TRY(in.fits(total));
   if (unit == 0) times = 0;
   if (what.is_string()) {
-    std::string out;
-    out.reserve(total);
-    for (int64_t i = 0; i < times; ++i) out += what.text();
-    return in.string(std::move(out), what.is_markup());
+    const Str& text = what.as<Str>();
+    Rendered out;
+    out.text.reserve(text.text.size() * static_cast<size_t>(times));
+    for (int64_t i = 0; i < times; ++i) out.append(text.text, text.marks, 0, text.text.size());
+    return in.marked(std::move(out), text.markup);
   }
   std::vector<Value> out;
   out.reserve(total / sizeof(Value));
@@ -214,7 +223,7 @@ Result<Value> binary_op(Interp& in, Op op, const Value& a, const Value& b) {
     return float_op(op, a.as_double(), b.as_double());
   }
   if (op == Op::kMod && a.is_string()) {
-    return in.string(TRY(percent_format(in, a.text(), b)), a.is_markup());
+    return in.marked(TRY(percent_format(in, a, b)), a.is_markup());
   }
   if (op == Op::kAdd && a.type() == b.type()) {
     if (a.is_string()) return add_texts(in, a, b);

@@ -181,7 +181,7 @@ uint32_t Parser::constant(Value value) {
 }
 
 uint32_t Parser::text_constant(std::string text) {
-  auto object = std::make_unique<Str>(nullptr, std::move(text));
+  auto object = std::make_unique<Str>(nullptr, Rendered{std::move(text), {}});
   object->length();  // counted now: threads share it
   Value value(object.get());
   program_.objects.push_back(std::move(object));

@@ -186,6 +186,24 @@ Result<std::string> to_str(Interp& in, const Value& value) {
   return out;
 }
 
+Result<void> append_value(Interp& in, Rendered& out, const Value& value) {
+  if (value.is_string()) {
+    const Str& text = value.as<Str>();
+    out.append(text.text, text.marks, 0, text.text.size());
+  } else {
+    std::string text = TRY(to_str(in, value));
+    out.append(text, value.is_foreign());
+  }
+  return in.fits(out.bytes());
+}
+
+Result<Value> as_string(Interp& in, const Value& value) {
+  if (value.is_string()) return value;
+  Rendered out;
+  TRY(append_value(in, out, value));
+  return in.marked(std::move(out));
+}
+
 std::string escape_html(std::string_view text) {
   std::string out;
   out.reserve(text.size());

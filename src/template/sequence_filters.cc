@@ -181,20 +181,19 @@ Value prepared(Interp& in, std::vector<Value> values) {
 }
 
 Result<Value> join(Call& call) {
-  std::string separator = call.has(0) ? TRY(to_str(call.in, call.arg[0])) : std::string();
+  Value separator = call.has(0) ? TRY(as_string(call.in, call.arg[0])) : call.in.string("");
   std::vector<Value> path = TRY(attribute_path(call.in, call.arg[1]));
   Cursor walk = TRY(call.in.cursor(call.self));
-  std::string out;
+  Rendered out;
   Value item;
   bool first = true;
   while (TRY(walk.next(call.in, &item))) {
-    if (!first) out += separator;
+    if (!first) TRY(append_value(call.in, out, separator));
     first = false;
     item = TRY(follow(call.in, std::move(item), path));
-    TRY(append_str(call.in, out, item));
-    TRY(call.in.fits(out.size()));
+    TRY(append_value(call.in, out, item));
   }
-  return call.in.string(std::move(out));
+  return call.in.marked(std::move(out));
 }
 
 Result<Value> first(Call& call) {

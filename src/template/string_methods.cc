@@ -1,5 +1,6 @@
-// The methods of strings. encode, maketrans and translate are not among them: templates have no
-// bytes.
+// The methods of strings. Those that hand out parts of a text mark them byte by byte; text that
+// others make is foreign as a whole where they got foreign text (Interp::string). encode,
+// maketrans and translate are not among them: templates have no bytes.
 #include <algorithm>
 
 #include "base/utf8.h"
@@ -20,7 +21,7 @@ Result<Value> made_list(Call& call, const std::vector<std::string_view>& parts) 
   TRY(call.in.fits(parts.size() * (sizeof(Str) + sizeof(Value))));
   std::vector<Value> values;
   values.reserve(parts.size());
-  for (std::string_view part : parts) values.push_back(made(call, std::string(part)));
+  for (std::string_view part : parts) values.push_back(call.in.part(call.self, part));
   return call.in.list(std::move(values));
 }
 
@@ -41,7 +42,7 @@ Result<Value> strip_any(Call& call, bool left, bool right) {
     if (left) text = strip_left(text);
     if (right) text = strip_right(text);
   }
-  return made(call, std::string(text));
+  return call.in.part(call.self, text);
 }
 
 Result<Value> strip(Call& call) { return strip_any(call, true, true); }
@@ -87,13 +88,13 @@ Result<Value> partition_any(Call& call, bool from_right) {
   std::string_view parts[3] = {text, {}, {}};
   if (at != std::string_view::npos) {
     parts[0] = text.substr(0, at);
-    parts[1] = by;
+    parts[1] = text.substr(at, by.size());
     parts[2] = text.substr(at + by.size());
   } else if (from_right) {
     std::swap(parts[0], parts[2]);
   }
   std::vector<Value> values;
-  for (std::string_view part : parts) values.push_back(made(call, std::string(part)));
+  for (std::string_view part : parts) values.push_back(call.in.part(call.self, part));
   return call.in.tuple(std::move(values));
 }
 
@@ -102,22 +103,22 @@ Result<Value> rpartition(Call& call) { return partition_any(call, true); }
 
 Result<Value> join(Call& call) {
   Cursor walk = TRY(call.in.cursor(call.arg[0]));
-  std::string out;
+  Rendered out;
   Value item;
   for (int64_t i = 0; TRY(walk.next(call.in, &item)); ++i) {
-    if (i > 0) out += self_text(call);
+    if (i > 0) TRY(append_value(call.in, out, call.self));
     bool escapes = call.self.is_markup() && !item.is_markup();
     if (escapes) {
-      out += escape_html(TRY(to_str(call.in, item)));
+      out.append(escape_html(TRY(to_str(call.in, item))), item.is_foreign());
     } else if (item.is_string()) {
-      out += item.text();
+      TRY(append_value(call.in, out, item));
     } else {
       return type_error(fmt::format("sequence item {}: expected str instance, {} found", i,
                                     type_name(item.type())));
     }
-    TRY(call.in.fits(out.size()));
+    TRY(call.in.fits(out.bytes()));
   }
-  return made(call, std::move(out));
+  return call.in.marked(std::move(out), call.self.is_markup());
 }
 
 // ---- searching
@@ -223,24 +224,23 @@ Result<Value> endswith(Call& call) { return affix(call, false); }
 Result<Value> removeprefix(Call& call) {
   std::string_view text = self_text(call), what = TRY(call.text(0));
   if (text.starts_with(what)) text.remove_prefix(what.size());
-  return made(call, std::string(text));
+  return call.in.part(call.self, text);
 }
 
 Result<Value> removesuffix(Call& call) {
   std::string_view text = self_text(call), what = TRY(call.text(0));
   if (text.ends_with(what)) text.remove_suffix(what.size());
-  return made(call, std::string(text));
+  return call.in.part(call.self, text);
 }
 
 Result<Value> replace(Call& call) {
-  std::string_view from = TRY(call.text(0)), to = TRY(call.text(1));
+  std::string_view from = TRY(call.text(0));
+  TRY(call.text(1));
   int64_t times = TRY(call.integer(2, -1));
-  std::string escaped;
-  if (call.self.is_markup() && !call.arg[1].is_markup()) {
-    escaped = escape_html(to);
-    to = escaped;
-  }
-  return made(call, TRY(replace_text(call.in, self_text(call), from, to, times)));
+  Value to = call.arg[1];
+  if (call.self.is_markup() && !to.is_markup()) to = call.in.string(escape_html(to.text()));
+  Rendered out = TRY(replace_text(call.in, call.self, from, to, times));
+  return call.in.marked(std::move(out), call.self.is_markup());
 }
 
 // ---- layout
@@ -286,12 +286,14 @@ Result<Value> expandtabs(Call& call) {
 }
 
 Result<Value> format(Call& call) {
-  return made(call, TRY(brace_format(call.in, self_text(call), call.raw, nullptr)));
+  Rendered out = TRY(brace_format(call.in, call.self, call.raw, nullptr));
+  return call.in.marked(std::move(out), call.self.is_markup());
 }
 
 Result<Value> format_map(Call& call) {
   if (!call.arg[0].is_dict()) return type_error("format_map wants a mapping");
-  return made(call, TRY(brace_format(call.in, self_text(call), {}, &call.arg[0])));
+  Rendered out = TRY(brace_format(call.in, call.self, {}, &call.arg[0]));
+  return call.in.marked(std::move(out), call.self.is_markup());
 }
 
 // ---- kinds of characters: true where there are some and all are of the kind

@@ -39,6 +39,10 @@ Result<Template> Template::compile(std::string_view source) {
 }
 
 Result<std::string> Template::render(const Json& context, const RenderOptions& options) const {
+  return TRY(render_marked(context, options)).text;
+}
+
+Result<Rendered> Template::render_marked(const Json& context, const RenderOptions& options) const {
   jinja::Interp interp(*impl_->program, options, context_bytes(context));
   return interp.run(context);
 }

@@ -7,9 +7,11 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/json.h"
 #include "base/result.h"
+#include "template/rendered.h"
 
 namespace hearth {
 
@@ -18,6 +20,8 @@ struct RenderOptions {
   int64_t now = -1;
   uint64_t steps_max = 10'000'000;
   uint64_t output_bytes_max = 64u << 20;
+  // Members of the context that are foreign as messages, tools and documents are.
+  std::vector<std::string> foreign_names;
 };
 
 class Template {
@@ -28,6 +32,12 @@ class Template {
   // The text for a context: an object with messages, tools, add_generation_prompt, bos_token, ...
   // kInvalid for raise_exception() and errors of the template, kTooLarge for a spent budget.
   Result<std::string> render(const Json& context, const RenderOptions& options = {}) const;
+
+  // The same, and which bytes of it came from the conversation: all strings and names below
+  // messages, tools, documents and RenderOptions::foreign_names, and what the template made of
+  // them. Not foreign is the value of a member `role` or `type` that is a plain word, because
+  // templates write control tokens with it.
+  Result<Rendered> render_marked(const Json& context, const RenderOptions& options = {}) const;
 
   Template(Template&&) noexcept;
   Template& operator=(Template&&) noexcept;

@@ -20,7 +20,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   hearth::RenderOptions options;
   options.now = 1767323045;
   options.steps_max = 200'000;
-  auto text = compiled->render(kContext, options);
-  (void)text;
+  auto marked = compiled->render_marked(kContext, options);
+  if (!marked) return 0;
+  size_t last = 0;
+  for (const hearth::TextRange& range : marked->foreign) {
+    CHECK(range.begin < range.end && (range.begin > last || last == 0));
+    last = range.end;
+  }
+  CHECK(last <= marked->text.size());
   return 0;
 }

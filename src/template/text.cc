@@ -48,31 +48,32 @@ std::string_view strip_set(std::string_view text, std::string_view set, bool lef
   return text;
 }
 
-Result<std::string> replace_text(Interp& in, std::string_view text, std::string_view from,
-                                 std::string_view to, int64_t count) {
-  std::string out;
+Result<Rendered> replace_text(Interp& in, const Value& subject, std::string_view from,
+                              const Value& to, int64_t count) {
+  Rendered out;
+  const std::string& text = subject.text();
+  const std::vector<TextRange>& marks = subject.as<Str>().marks;
   in.heap.spend(text.size() / 16);
   size_t at = 0;
   while (count != 0) {
     size_t next = 0;
     if (from.empty()) {  // before every character and at the end
       if (at > text.size()) break;
-      out += to;
+      TRY(append_value(in, out, to));
       size_t bytes = at < text.size() ? decode_utf8(text, at).bytes : 1;
-      if (at < text.size()) out.append(text, at, bytes);
+      if (at < text.size()) out.append(text, marks, at, at + bytes);
       at += bytes;
     } else {
       next = find_text(text, from, at);
       if (next == std::string_view::npos) break;
-      out.append(text, at, next - at);
-      out += to;
+      out.append(text, marks, at, next);
+      TRY(append_value(in, out, to));
       at = next + from.size();
     }
     if (count > 0) --count;
-    in.heap.spend(1 + to.size() / 64);
-    TRY(in.fits(out.size()));
+    in.heap.spend(1 + to.text().size() / 64);
   }
-  if (at < text.size()) out.append(text, at);
+  if (at < text.size()) out.append(text, marks, at, text.size());
   return out;
 }
 

@@ -13,8 +13,8 @@ namespace hearth::jinja {
 std::string_view strip_set(std::string_view text, std::string_view set, bool left);
 
 // str.replace; count < 0 replaces all.
-Result<std::string> replace_text(Interp& in, std::string_view text, std::string_view from,
-                                 std::string_view to, int64_t count);
+Result<Rendered> replace_text(Interp& in, const Value& text, std::string_view from,
+                              const Value& to, int64_t count);
 
 std::vector<std::string_view> split_lines(std::string_view text, bool keep_ends);
 

@@ -11,10 +11,7 @@ namespace hearth::jinja {
 namespace {
 
 // What soft_str() makes of the subject: text stays what it is, all else is printed.
-Result<Value> soft(Call& call) {
-  if (call.self.is_string()) return call.self;
-  return call.in.string(TRY(to_str(call.in, call.self)));
-}
+Result<Value> soft(Call& call) { return as_string(call.in, call.self); }
 
 Result<Value> mapped(Call& call, std::string (*map)(std::string_view)) {
   Value text = TRY(soft(call));
@@ -57,15 +54,15 @@ Result<Value> trim(Call& call) {
   } else {
     text = strip_left(strip_right(text));
   }
-  return call.in.string(std::string(text), subject.is_markup());
+  return call.in.part(subject, text);
 }
 
 Result<Value> replace(Call& call) {
-  std::string text = TRY(to_str(call.in, call.self));
+  Value text = TRY(soft(call));
   std::string from = TRY(to_str(call.in, call.arg[0]));
-  std::string to = TRY(to_str(call.in, call.arg[1]));
+  Value to = TRY(as_string(call.in, call.arg[1]));
   int64_t count = call.arg[2].is_none() ? -1 : TRY(call.integer(2, -1));
-  return call.in.string(TRY(replace_text(call.in, text, from, to, count)));
+  return call.in.marked(TRY(replace_text(call.in, text, from, to, count)));
 }
 
 Result<Value> indent(Call& call) {
@@ -94,10 +91,12 @@ Result<Value> indent(Call& call) {
   return call.in.string(std::move(out), call.self.is_markup());
 }
 
-Result<Value> as_string(Call& call) { return soft(call); }
+Result<Value> string(Call& call) { return soft(call); }
 
 Result<Value> safe(Call& call) {
-  return call.in.string(TRY(to_str(call.in, call.self)), true);
+  Rendered out;
+  TRY(append_value(call.in, out, call.self));
+  return call.in.marked(std::move(out), true);
 }
 
 Result<Value> escape(Call& call) {
@@ -168,7 +167,7 @@ Result<Value> format(Call& call) {
     values = Value(call.in.new_dict());
     for (auto& [name, value] : call.raw.named) values.as<Dict>().set(name, value);
   }
-  return call.in.string(TRY(percent_format(call.in, subject.text(), values)), subject.is_markup());
+  return call.in.marked(TRY(percent_format(call.in, subject, values)), subject.is_markup());
 }
 
 Result<Value> truncate(Call& call) {
@@ -216,7 +215,8 @@ Result<Value> striptags(Call& call) {
       {"&lt;", "<"}, {"&gt;", ">"}, {"&#39;", "'"}, {"&#34;", "\""}, {"&quot;", "\""},
       {"&amp;", "&"}};
   for (const auto& [entity, character] : kEntities) {
-    out = TRY(replace_text(call.in, out, entity, character, -1));
+    Value from = call.in.string(std::move(out)), to = call.in.string(character);
+    out = TRY(replace_text(call.in, from, entity, to, -1)).text;
   }
   return call.in.string(std::move(out));
 }
@@ -275,7 +275,7 @@ constexpr Builtin kRows[] = {
     {"trim", trim, 0, {"chars"}},
     {"replace", replace, 2, {"old", "new", "count"}},
     {"indent", indent, 0, {"width", "first", "blank"}},
-    {"string", as_string},
+    {"string", string},
     {"safe", safe},
     {"escape", escape},
     {"e", escape},

@@ -273,6 +273,7 @@ void Dict::set(Value key, Value value) {
     depth = std::max({depth, value.depth() + 1, key.depth() + 1});
     heap->note_depth(depth);
   }
+  foreign |= key.is_foreign() || value.is_foreign();
   if (const Value* known = find(key)) {
     const_cast<Value&>(*known) = std::move(value);
     return;

@@ -4,8 +4,9 @@
 // A Value is 16 bytes: none, a bool, an int64, a double or a pointer to a counted Object. Strings
 // are UTF-8 and are measured in characters; lists, tuples and dicts never change once made (the
 // sandbox refuses every method that would), so their nesting depth is known and every recursion
-// over them is bounded. Objects without a heap belong to a compiled template, are never counted
-// and may be read by many threads; all others belong to one render on one thread.
+// over them is bounded, and it is known whether text of the conversation is in them. Objects
+// without a heap belong to a compiled template, are never counted and may be read by many threads;
+// all others belong to one render on one thread.
 //
 // Budgets are sticky: a helper may overspend by the work of one call, and Interp::check() reports
 // it at the next step. Whoever multiplies sizes asks Heap::fits() before building.
@@ -19,6 +20,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "template/rendered.h"
 
 namespace hearth::jinja {
 
@@ -116,6 +118,8 @@ class Value {
     return *static_cast<T*>(data_.object);
   }
   uint32_t depth() const;
+  // Whether text of the conversation is in it. A namespace may get some at any time.
+  bool is_foreign() const;
   bool same(const Value& other) const;  // Python's `is`
 
  private:
@@ -147,6 +151,7 @@ struct Object {
   uint32_t refs = 0;
   uint32_t depth = 0;
   Type type;
+  bool foreign = false;
 };
 
 // One render's objects and what it has spent.
@@ -196,12 +201,18 @@ class Heap {
 };
 
 struct Str : Object {
-  Str(Heap* heap, std::string text, bool markup = false)
-      : Object(heap, Type::kString), text(std::move(text)), markup(markup) {}
+  Str(Heap* heap, Rendered content, bool markup = false)
+      : Object(heap, Type::kString),
+        text(std::move(content.text)),
+        marks(std::move(content.foreign)),
+        markup(markup) {
+    foreign = !marks.empty();
+  }
   size_t length() const;  // characters
   bool ascii() const { return length() == text.size(); }
 
   std::string text;
+  std::vector<TextRange> marks;  // as Rendered::foreign
   bool markup;
   mutable size_t chars = SIZE_MAX;  // filled at once for constants, which threads share
 };
@@ -241,8 +252,10 @@ struct Dict : Object {
 
 struct View : Object {
   enum class Kind : uint8_t { kKeys, kValues, kItems };
-  View(Heap* heap, Value dict, Kind kind)
-      : Object(heap, Type::kView), dict(std::move(dict)), kind(kind) {}
+  View(Heap* heap, Value of, Kind kind)
+      : Object(heap, Type::kView), dict(std::move(of)), kind(kind) {
+    foreign = dict.is_foreign();
+  }
   void clear() override { dict = {}; }
 
   Value dict;
@@ -282,6 +295,10 @@ inline void Value::retain() {
 inline void Value::release() {
   Object* held = object();
   if (held && held->heap && --held->refs == 0) held->heap->kill(held);
+}
+
+inline bool Value::is_foreign() const {
+  return type_ >= Type::kString && (data_.object->foreign || type_ == Type::kNamespace);
 }
 
 inline const std::string& Value::text() const { return as<Str>().text; }
