@@ -1,5 +1,6 @@
 #include "tokenizer/hugging_face_parts.h"
 
+#include "tokenizer/characters.h"
 #include "tokenizer/space_cutter.h"
 
 namespace hearth {
@@ -73,12 +74,18 @@ Result<void> add_step(PreTokenizerPart& out, const Json& json, int depth) {
       return add_split(out, patterns::kNumber, SplitBehavior::kIsolated, false);
     return add_split(out, R"(\p{N}+)", SplitBehavior::kIsolated, false);
   }
-  if (type == "Punctuation")
-    return add_split(out, R"([\p{P}\$\+<=>\^~\|`])", TRY(read_behavior(json)), false);
-  if (type == "WhitespaceSplit")
-    return add_split(out, R"(\s)", SplitBehavior::kRemoved, false);
-  if (type == "Whitespace")
-    return add_split(out, R"(\w+|[^\w\s]+)", SplitBehavior::kRemoved, true);
+  if (type == "Punctuation") {
+    out.steps.add_character_split(is_punctuation, TRY(read_behavior(json)));
+    return {};
+  }
+  if (type == "WhitespaceSplit") {
+    out.steps.add_character_split(is_white_space, SplitBehavior::kRemoved);
+    return {};
+  }
+  if (type == "Whitespace") {
+    out.steps.add_cut(cut_words());
+    return {};
+  }
   if (type == "Metaspace") return add_metaspace(out, json);
   return fail(Code::kUnsupported, "tokenizer.json: pre-tokenizer '{}' is not supported", type);
 }

@@ -2,6 +2,8 @@
 
 #include "base/check.h"
 #include "base/utf8.h"
+#include "tokenizer/byte_level.h"
+#include "tokenizer/valid_parts.h"
 
 namespace hearth {
 
@@ -18,6 +20,14 @@ void PreTokenizer::add_literal_split(std::string text, SplitBehavior behavior, b
                     .text = std::move(text)});
 }
 
+void PreTokenizer::add_character_split(CharacterSet set, SplitBehavior behavior) {
+  steps_.push_back({.kind = Step::Kind::kCharacters, .behavior = behavior, .set = set});
+}
+
+void PreTokenizer::add_cut(Cutter cut) {
+  steps_.push_back({.kind = Step::Kind::kCut, .cut = std::move(cut)});
+}
+
 void PreTokenizer::add_prefix_space() { steps_.push_back({.kind = Step::Kind::kPrefixSpace}); }
 
 void PreTokenizer::add_metaspace(std::string replacement, PrependScheme scheme, bool split) {
@@ -25,58 +35,71 @@ void PreTokenizer::add_metaspace(std::string replacement, PrependScheme scheme, 
                     .text = std::move(replacement)});
 }
 
+void PreTokenizer::add_byte_level() {
+  byte_level_ = true;
+  steps_.push_back({.kind = Step::Kind::kByteLevel});
+}
+
+namespace {
+
+// A scanner leaves nothing between its words, so that isolating matches and dropping what lies
+// between them are the same.
+bool leaves_words(SplitBehavior behavior, bool invert) {
+  return behavior == (invert ? SplitBehavior::kRemoved : SplitBehavior::kIsolated);
+}
+
+}  // namespace
+
+// Replaces the patterns at `index` by a scanner that does their work, if there is one.
+bool PreTokenizer::add_scanner(size_t index) {
+  const auto plain = [&](size_t i) {
+    return i < steps_.size() && steps_[i].kind == Step::Kind::kPattern &&
+           leaves_words(steps_[i].behavior, steps_[i].invert);
+  };
+  std::vector<std::string_view> texts;
+  for (size_t count = 1; count <= 2 && plain(index + count - 1); ++count) {
+    texts.push_back(steps_[index + count - 1].text);
+    const Scanner scanner = find_scanner(texts);
+    if (!scanner) continue;
+    const auto at = steps_.begin() + static_cast<ptrdiff_t>(index);
+    at->kind = Step::Kind::kScan;
+    at->scanner = scanner;
+    steps_.erase(at + 1, at + static_cast<ptrdiff_t>(count));
+    return true;
+  }
+  return false;
+}
+
 Result<void> PreTokenizer::finish(bool scanners) {
   if (steps_.size() > kStepsMax)
     return fail(Code::kUnsupported, "a pre-tokenizer of more than {} steps", kStepsMax);
-  // A scanner leaves nothing between its words, so that isolating matches and dropping what lies
-  // between them are the same.
-  const auto plain = [](const Step& step) {
-    const bool isolates = step.behavior == SplitBehavior::kIsolated && !step.invert;
-    return step.kind == Step::Kind::kPattern &&
-           (isolates || (step.behavior == SplitBehavior::kRemoved && step.invert));
-  };
-  for (size_t i = 0; scanners && i < steps_.size(); ++i) {
-    if (!plain(steps_[i])) continue;
-    if (const auto groups = find_digit_groups(steps_[i].text)) {
-      steps_[i].kind = Step::Kind::kDigitGroups;
-      steps_[i].groups = *groups;
-      continue;
+  for (size_t i = 0; i < steps_.size(); ++i) {
+    Step& step = steps_[i];
+    // An empty literal matches between all characters, which only the patterns' engine knows.
+    if (step.kind == Step::Kind::kLiteral && step.text.empty()) step.kind = Step::Kind::kPattern;
+    if (step.kind != Step::Kind::kPattern) continue;
+    if (scanners && leaves_words(step.behavior, step.invert)) {
+      if (const auto groups = find_digit_groups(step.text)) {
+        step.kind = Step::Kind::kCut;
+        step.cut = cut_by_digit_groups(*groups);
+        continue;
+      }
+      if (add_scanner(i)) continue;
     }
-    std::vector<std::string_view> texts = {steps_[i].text};
-    if (Scanner scanner = find_scanner(texts)) {
-      steps_[i].kind = Step::Kind::kScan;
-      steps_[i].scanner = scanner;
-      continue;
-    }
-    if (i + 1 == steps_.size() || !plain(steps_[i + 1])) continue;
-    texts.push_back(steps_[i + 1].text);
-    if (Scanner scanner = find_scanner(texts)) {
-      steps_[i].kind = Step::Kind::kScan;
-      steps_[i].scanner = scanner;
-      steps_.erase(steps_.begin() + static_cast<ptrdiff_t>(i) + 1);
-    }
+    steps_[i].regex = TRY(Regex::compile(steps_[i].text));
   }
-  for (Step& step : steps_)
-    if (step.kind == Step::Kind::kPattern) step.regex = TRY(Regex::compile(step.text));
   return {};
 }
 
 void PreTokenizer::run(std::string_view text, bool first, RegexScratch& scratch,
                        const Sink& sink) const {
-  if (is_valid_utf8(text)) return run_step(0, text, first, scratch, sink);
-  for (size_t at = 0; at < text.size();) {
-    size_t end = at;
-    const bool valid = decode_utf8(text, at).valid;
-    while (end < text.size()) {
-      const Decoded decoded = decode_utf8(text, end);
-      if (decoded.valid != valid) break;
-      end += decoded.bytes;
-    }
-    const std::string_view piece = text.substr(at, end - at);
-    if (valid) run_step(0, piece, first && at == 0, scratch, sink);
-    else sink(piece);
-    at = end;
-  }
+  for_valid_parts(text, [&](std::string_view part, bool valid) {
+    if (valid) return run_step(0, part, first && part.data() == text.data(), scratch, sink);
+    if (!byte_level_) return sink(part);
+    std::string written;
+    append_byte_level(written, part);
+    sink(written);
+  });
 }
 
 // Recursion goes as deep as there are steps: at most kStepsMax.
@@ -94,72 +117,112 @@ void PreTokenizer::run_step(size_t index, std::string_view piece, bool first,
         at = end;
       }
       return;
-    case Step::Kind::kDigitGroups:
-      cut_digit_groups(piece, step.groups, [&](size_t begin, size_t end) {
+    case Step::Kind::kCut:
+      step.cut(piece, [&](size_t begin, size_t end) {
         run_step(index + 1, piece.substr(begin, end - begin), first && begin == 0, scratch, sink);
       });
       return;
-    case Step::Kind::kPrefixSpace:
-      if (piece.starts_with(' ')) return run_step(index + 1, piece, first, scratch, sink);
-      return run_step(index + 1, " " + std::string(piece), first, scratch, sink);
-    case Step::Kind::kMetaspace:
-      return metaspace(index, step, piece, first, scratch, sink);
     case Step::Kind::kPattern:
     case Step::Kind::kLiteral:
+    case Step::Kind::kCharacters:
       return split(index, step, piece, first, scratch, sink);
+    case Step::Kind::kPrefixSpace:
+    case Step::Kind::kByteLevel:
+      return run_rewritten(index, step, piece, first, scratch, sink);
+    case Step::Kind::kMetaspace:
+      return metaspace(index, step, piece, first, scratch, sink);
   }
 }
 
+void PreTokenizer::run_rewritten(size_t index, const Step& step, std::string_view piece,
+                                 bool first, RegexScratch& scratch, const Sink& sink) const {
+  std::string text;
+  if (step.kind == Step::Kind::kByteLevel) {
+    append_byte_level(text, piece);
+  } else {
+    if (piece.starts_with(' ')) return run_step(index + 1, piece, first, scratch, sink);
+    text = " ";
+    text += piece;
+  }
+  run_step(index + 1, text, first, scratch, sink);
+}
+
+namespace {
+
+// Joins matches with what lies between them as a behavior says. Empty matches count: they part
+// what is around them.
+class Joiner {
+ public:
+  Joiner(SplitBehavior behavior, bool invert) : behavior_(behavior), invert_(invert) {}
+
+  template <class Emit>
+  void add(size_t begin, size_t end, bool match, Emit&& emit) {
+    match = match != invert_;
+    if (open_ && joins(match)) {
+      end_ = end;
+    } else {
+      close(emit);
+      begin_ = begin;
+      end_ = end;
+    }
+    open_ = true;
+    match_ = match;
+  }
+
+  template <class Emit>
+  void close(Emit&& emit) {
+    const bool removed = behavior_ == SplitBehavior::kRemoved && match_;
+    if (open_ && !removed && begin_ < end_) emit(begin_, end_);
+  }
+
+ private:
+  bool joins(bool match) const {
+    switch (behavior_) {
+      case SplitBehavior::kIsolated: return false;
+      case SplitBehavior::kRemoved: return false;
+      case SplitBehavior::kContiguous: return match == match_;
+      case SplitBehavior::kMergedWithPrevious: return match && !match_;
+      case SplitBehavior::kMergedWithNext: return !match && match_;
+    }
+    return false;
+  }
+
+  SplitBehavior behavior_;
+  bool invert_, open_ = false, match_ = false;
+  size_t begin_ = 0, end_ = 0;
+};
+
+}  // namespace
+
 void PreTokenizer::split(size_t index, const Step& step, std::string_view piece, bool first,
                          RegexScratch& scratch, const Sink& sink) const {
-  const auto search = [&](size_t from) -> std::optional<Regex::Match> {
-    if (from > piece.size()) return std::nullopt;
-    if (step.kind == Step::Kind::kPattern) return step.regex->search(piece, from, scratch);
-    const size_t at = step.text.empty() ? std::string_view::npos : piece.find(step.text, from);
-    if (at == std::string_view::npos) return std::nullopt;
-    return Regex::Match{at, at + step.text.size()};
-  };
   const auto emit = [&](size_t begin, size_t end) {
     run_step(index + 1, piece.substr(begin, end - begin), first && begin == 0, scratch, sink);
   };
-  // `open` is the beginning of a piece that the next span may still be joined to.
-  size_t open = 0;
-  bool open_match = false;
-  const auto close = [&](size_t begin, size_t end, bool match) {
-    if (begin == end) return;
-    match = match != step.invert;
-    bool joins = false;
-    switch (step.behavior) {
-      case SplitBehavior::kIsolated: break;
-      case SplitBehavior::kRemoved: break;
-      case SplitBehavior::kContiguous: joins = match == open_match; break;
-      case SplitBehavior::kMergedWithPrevious: joins = match && !open_match; break;
-      case SplitBehavior::kMergedWithNext: joins = !match && open_match; break;
-    }
-    if (!joins) {
-      if (!(step.behavior == SplitBehavior::kRemoved && open_match)) emit(open, begin);
-      open = begin;
-    }
-    open_match = match;
+  Joiner joiner(step.behavior, step.invert);
+  size_t done = 0;
+  const auto found = [&](size_t begin, size_t end) {
+    if (done < begin) joiner.add(done, begin, false, emit);
+    joiner.add(begin, end, true, emit);
+    done = end;
   };
-  size_t done = 0, from = 0;
-  while (auto found = search(from)) {
-    close(done, found->begin, false);
-    if (found->begin == found->end) {
-      // An empty match cuts and takes nothing; the search goes on one character later.
-      if (found->begin > open && step.behavior != SplitBehavior::kRemoved) {
-        emit(open, found->begin);
-        open = found->begin;
-      }
-      done = found->begin;
-      from = done < piece.size() ? done + decode_utf8(piece, done).bytes : done + 1;
-      continue;
+  if (step.kind == Step::Kind::kPattern) {
+    step.regex->for_each(piece, scratch, [&](Regex::Match match) {
+      found(match.begin, match.end);
+      return true;
+    });
+  } else if (step.kind == Step::Kind::kLiteral) {
+    for (size_t at = 0; (at = piece.find(step.text, at)) != std::string_view::npos; at = done)
+      found(at, at + step.text.size());
+  } else {
+    for (size_t at = 0; at < piece.size();) {
+      const Decoded c = decode_utf8(piece, at);
+      if (step.set(c.code)) found(at, at + c.bytes);
+      at += c.bytes;
     }
-    close(found->begin, found->end, true);
-    done = from = found->end;
   }
-  close(done, piece.size(), false);
-  if (!(step.behavior == SplitBehavior::kRemoved && open_match)) emit(open, piece.size());
+  if (done < piece.size()) joiner.add(done, piece.size(), false, emit);
+  joiner.close(emit);
 }
 
 void PreTokenizer::metaspace(size_t index, const Step& step, std::string_view piece, bool first,

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "tokenizer/digit_groups.h"
+#include "tokenizer/cutters.h"
 #include "tokenizer/regex.h"
 #include "tokenizer/scanner.h"
 
@@ -27,6 +27,8 @@ enum class SplitBehavior : uint8_t {
 // Where a text gets a space in front.
 enum class PrependScheme : uint8_t { kNever, kFirst, kAlways };
 
+using CharacterSet = bool (*)(char32_t code);
+
 class PreTokenizer {
  public:
   using Sink = std::function<void(std::string_view word)>;
@@ -34,8 +36,11 @@ class PreTokenizer {
   // Adds a step. `invert` exchanges matches and what lies between them.
   Result<void> add_split(std::string pattern, SplitBehavior behavior, bool invert);
   void add_literal_split(std::string text, SplitBehavior behavior, bool invert);
+  void add_character_split(CharacterSet set, SplitBehavior behavior);  // each character a match
+  void add_cut(Cutter cut);
   void add_prefix_space();  // a space before each piece that has none
   void add_metaspace(std::string replacement, PrependScheme scheme, bool split);
+  void add_byte_level();  // bytes become characters of the byte-level alphabet
 
   // Call once, after the last step: finds scanners for the patterns (never, if not `scanners`)
   // and compiles those that have none.
@@ -48,31 +53,32 @@ class PreTokenizer {
   static constexpr size_t kStepsMax = 32;
 
  private:
-  struct Span {
-    size_t begin, end;
-    bool match;
-  };
   struct Step {
     enum class Kind : uint8_t {
-      kScan, kPattern, kLiteral, kDigitGroups, kPrefixSpace, kMetaspace,
+      kScan, kPattern, kLiteral, kCharacters, kCut, kPrefixSpace, kMetaspace, kByteLevel,
     } kind;
     SplitBehavior behavior = SplitBehavior::kIsolated;
     bool invert = false, split = false;
     PrependScheme scheme = PrependScheme::kNever;
     std::string text;  // the pattern, the literal or the replacement
     Scanner scanner = nullptr;
-    DigitGroups groups = DigitGroups::kCuts;
+    CharacterSet set = nullptr;
+    Cutter cut;
     std::optional<Regex> regex;
   };
 
   void run_step(size_t index, std::string_view piece, bool first, RegexScratch& scratch,
                 const Sink& sink) const;
+  void run_rewritten(size_t index, const Step& step, std::string_view piece, bool first,
+                     RegexScratch& scratch, const Sink& sink) const;
   void split(size_t index, const Step& step, std::string_view piece, bool first,
              RegexScratch& scratch, const Sink& sink) const;
   void metaspace(size_t index, const Step& step, std::string_view piece, bool first,
                  RegexScratch& scratch, const Sink& sink) const;
+  bool add_scanner(size_t index);
 
   std::vector<Step> steps_;
+  bool byte_level_ = false;
 };
 
 // A row of the table of tokenizer.ggml.pre.

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "base/utf8.h"
 
 namespace hearth {
 
@@ -42,6 +43,23 @@ class Regex {
   // The leftmost match at or after `from`. The work is limited in proportion to the text; a
   // search that runs over the limit finds nothing. REQUIRES: valid UTF-8, from on a character.
   std::optional<Match> search(std::string_view text, size_t from, RegexScratch& scratch) const;
+
+  // Calls found(match), which says whether to go on, for the matches from the left, none
+  // overlapping another; an empty one that touches the one before is left out, as Oniguruma does.
+  template <class Found>
+  void for_each(std::string_view text, RegexScratch& scratch, Found&& found) const {
+    size_t from = 0, last = std::string_view::npos;
+    while (from <= text.size()) {
+      const auto match = search(text, from, scratch);
+      if (!match) return;
+      if (match->begin == match->end && match->end == last) {
+        from += from < text.size() ? decode_utf8(text, from).bytes : size_t{1};
+        continue;
+      }
+      from = last = match->end;
+      if (!found(*match)) return;
+    }
+  }
 
  private:
   struct Code;

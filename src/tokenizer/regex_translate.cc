@@ -1,5 +1,6 @@
 // From Oniguruma's syntax to PCRE2's, for what pre-tokenizer patterns use. The two differ in:
-// \s (PCRE2 counts U+180E, Unicode no longer does), \p{Script} (PCRE2 means the script's
+// \s (PCRE2 counts U+180E, Unicode no longer does), \w (PCRE2 leaves out marks and connecting
+// punctuation but "_"), \p{Script} (PCRE2 means the script's
 // extensions), \h (a hexadecimal digit there, a horizontal space here), and sets inside sets,
 // which PCRE2 lacks.
 #include "base/utf8.h"
@@ -11,6 +12,12 @@ namespace {
 // Unicode's White_Space, as the inside of a character class.
 constexpr std::string_view kSpaces =
     R"(\t-\r\x20\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000})";
+
+// Alphabetic, M, Nd, Pc. Of the characters that are alphabetic by property alone, only letters in
+// circles and squares are no marks.
+constexpr std::string_view kWordCharacters =
+    R"(\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\x{24b6}-\x{24e9}\x{1f130}-\x{1f149}\x{1f150}-\x{1f169})"
+    R"(\x{1f170}-\x{1f189})";
 
 class Translator {
  public:
@@ -69,12 +76,19 @@ class Translator {
     if (at_ + 1 == in_.size()) return false;
     switch (in_[at_ + 1]) {
       case 's':
-        space(false);
+        set(kSpaces, false);
         return true;
       case 'S':
         // Inside a class there is no way to write the complement of a list.
         if (in_class_) copy(2);
-        else space(true);
+        else set(kSpaces, true);
+        return true;
+      case 'w':
+        set(kWordCharacters, false);
+        return true;
+      case 'W':
+        if (in_class_) copy(2);
+        else set(kWordCharacters, true);
         return true;
       case 'h':
         out_ += in_class_ ? "0-9a-fA-F" : "[0-9a-fA-F]";
@@ -90,13 +104,13 @@ class Translator {
     }
   }
 
-  void space(bool negated) {
+  void set(std::string_view characters, bool negated) {
     at_ += 2;
     if (in_class_) {
-      out_ += kSpaces;
+      out_ += characters;
     } else {
       out_ += negated ? "[^" : "[";
-      out_ += kSpaces;
+      out_ += characters;
       out_ += ']';
     }
   }
