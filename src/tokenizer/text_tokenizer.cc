@@ -102,11 +102,12 @@ std::string TextTokenizer::piece(TokenId id, bool special) const {
   if (id < 0 || id >= size()) return {};
   const std::string& text = entry(id);
   switch (token_kind(id)) {
-    case TokenKind::kControl:
     case TokenKind::kUnknown:
+      return special ? text : unknown_text_;
+    case TokenKind::kControl:
       return special ? text : std::string();
     case TokenKind::kUserDefined:
-      return text;
+      return unescapes_user_defined_ ? entry_bytes(text) : text;
     case TokenKind::kByte: {
       const int byte = byte_of_entry(text);
       if (byte >= 0) return std::string(1, static_cast<char>(byte));
@@ -121,9 +122,13 @@ std::string TextTokenizer::piece(TokenId id, bool special) const {
 
 std::string TextTokenizer::decode(std::span<const TokenId> ids, bool special) const {
   std::string out;
-  for (const TokenId id : ids) out += piece(id, special);
-  if (strips_leading_space_ && out.starts_with(' ')) out.erase(0, 1);
-  return out;
+  bool start = true;
+  for (const TokenId id : ids) {
+    std::string bytes = piece(id, special);
+    strip_start(id, bytes, start);
+    out += bytes;
+  }
+  return rewrite_ ? rewrite_(out) : out;
 }
 
 }  // namespace hearth

@@ -51,6 +51,8 @@ class TextTokenizer : public Tokenizer {
 
   std::vector<float> scores_;
   TokenId unknown_ = -1;
+  std::string unknown_text_;             // what decode() makes of the unknown token
+  bool unescapes_user_defined_ = false;  // user-defined entries go through entry_bytes() too
 
  private:
   // Where a piece between special tokens comes from.

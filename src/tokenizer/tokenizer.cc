@@ -68,13 +68,27 @@ Result<std::shared_ptr<const Tokenizer>> Tokenizer::from_folder(const std::strin
   return made;
 }
 
+void Tokenizer::strip_start(TokenId id, std::string& bytes, bool& start) const {
+  if (!start || bytes.empty()) return;
+  start = false;
+  if (!strips_leading_space_ || bytes.front() != ' ') return;
+  if (keeps_byte_space_ && token_kind(id) == TokenKind::kByte) return;
+  bytes.erase(0, 1);
+  start = strips_every_piece_ && bytes.empty();
+}
+
 std::string StreamDecoder::push(TokenId id) {
   std::string bytes = tokenizer_->piece(id, special_);
-  if (first_ && !bytes.empty()) {
-    first_ = false;
-    if (tokenizer_->strips_leading_space() && bytes.front() == ' ') bytes.erase(0, 1);
-  }
-  return utf8_.push(bytes);
+  tokenizer_->strip_start(id, bytes, start_);
+  std::string text = utf8_.push(bytes);
+  if (!tokenizer_->rewrite()) return text;
+  held_ += text;
+  return {};
+}
+
+std::string StreamDecoder::finish() {
+  if (!tokenizer_->rewrite()) return utf8_.finish();
+  return tokenizer_->rewrite()(std::exchange(held_, {}) + utf8_.finish());
 }
 
 }  // namespace hearth

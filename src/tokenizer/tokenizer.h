@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -76,6 +77,12 @@ class Tokenizer {
 
   // Whether decode() drops one leading space of the text, which encode() had put there.
   bool strips_leading_space() const { return strips_leading_space_; }
+  // Does so with `bytes`, what piece() gave for `id`. `start`: nothing has come out yet; updated.
+  void strip_start(TokenId id, std::string& bytes, bool& start) const;
+
+  // What decode() does to the whole text at last (a SentencePiece denormalizer), or nothing.
+  using Rewrite = std::function<std::string(std::string_view text)>;
+  const Rewrite& rewrite() const { return rewrite_; }
 
   std::string_view model_name() const { return model_name_; }          // "gpt2", "llama"
   std::string_view pre_tokenizer_name() const { return pre_name_; }    // "qwen2", "smollm", ...
@@ -88,6 +95,10 @@ class Tokenizer {
   TokenId bos_ = -1, eos_ = -1;
   bool add_bos_ = false, add_eos_ = false;
   bool strips_leading_space_ = false;
+  // With it, as SentencePiece does: a space that byte tokens make stays; and each piece loses one
+  // until something is left.
+  bool keeps_byte_space_ = false, strips_every_piece_ = false;
+  Rewrite rewrite_;
   std::string model_name_, pre_name_;
 };
 
@@ -98,13 +109,14 @@ class StreamDecoder {
   explicit StreamDecoder(const Tokenizer& tokenizer, bool special = false)
       : tokenizer_(&tokenizer), special_(special) {}
   std::string push(TokenId id);
-  std::string finish() { return utf8_.finish(); }
+  std::string finish();
 
  private:
   const Tokenizer* tokenizer_;
   bool special_;
-  bool first_ = true;
+  bool start_ = true;
   Utf8Stream utf8_;
+  std::string held_;  // all of it, where the text is rewritten as a whole
 };
 
 }  // namespace hearth
