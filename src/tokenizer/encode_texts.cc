@@ -1,9 +1,10 @@
 // A program for differential tests: encodes texts from standard input and writes ids.
 //
-//   encode_texts MODEL.gguf|FOLDER [--special] [--parse] [--repeat N]
+//   encode_texts MODEL.gguf|FOLDER [--special] [--parse] [--repeat N | --round-trip]
 //
 // Input: for each text its length in bytes in decimal, a newline, the bytes. Output: for each text
-// one line of ids between spaces. With --repeat the tokenizer is made and the first text encoded N
+// one line of ids between spaces; with --round-trip 1 where decoding them gives the text back, all
+// at once and as a stream, else 0. With --repeat the tokenizer is made and the first text encoded N
 // times, and the times go to standard error.
 #include <fmt/format.h>
 
@@ -55,12 +56,23 @@ void time_runs(const Tokenizer& tokenizer, const std::string& text, EncodeOption
   }
 }
 
+bool comes_back(const Tokenizer& tokenizer, const std::string& text,
+                const std::vector<TokenId>& ids) {
+  if (tokenizer.decode(ids, true) != text) return false;
+  StreamDecoder decoder(tokenizer, true);
+  std::string streamed;
+  for (const TokenId id : ids) streamed += decoder.push(id);
+  return streamed + decoder.finish() == text;
+}
+
 int run(int argc, char** argv) {
   EncodeOptions options{.add_special = false, .parse_special = false};
   int repeat = 0;
+  bool round_trip = false;
   for (int i = 2; i < argc; ++i) {
     if (!std::strcmp(argv[i], "--special")) options.add_special = true;
     else if (!std::strcmp(argv[i], "--parse")) options.parse_special = true;
+    else if (!std::strcmp(argv[i], "--round-trip")) round_trip = true;
     else if (!std::strcmp(argv[i], "--repeat") && i + 1 < argc)
       std::from_chars(argv[i + 1], argv[i + 1] + std::strlen(argv[i + 1]), repeat);
   }
@@ -76,8 +88,10 @@ int run(int argc, char** argv) {
       return 0;
     }
     line.clear();
-    for (const TokenId id : (*tokenizer)->encode(text, options))
-      fmt::format_to(std::back_inserter(line), "{} ", id);
+    const std::vector<TokenId> ids = (*tokenizer)->encode(text, options);
+    if (round_trip) line = comes_back(**tokenizer, text, ids) ? "1" : "0";
+    for (size_t i = 0; i < ids.size() && !round_trip; ++i)
+      fmt::format_to(std::back_inserter(line), "{} ", ids[i]);
     line.push_back('\n');
     std::fwrite(line.data(), 1, line.size(), stdout);
     std::fflush(stdout);

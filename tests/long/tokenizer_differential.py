@@ -2,12 +2,12 @@
 """Compares Hearth's tokenizers with Hugging Face's `tokenizers` and with SentencePiece.
 
     tokenizer_differential.py --program build/release/src/tokenizer/tokenizer_encode_texts \
-        [--count 20000] [--seed 0] [--text FILE] [--strings blns.json] VOCAB.gguf...
+        [--count 100000] [--seed 0] [--text FILE] [--strings blns.json] [VOCAB.gguf...]
 
-Each vocabulary is read by Hearth in two forms: from the GGUF file and from a tokenizer.json that
+Without vocabularies those of llama.cpp's source package are taken. Each vocabulary is read by Hearth in two forms: from the GGUF file and from a tokenizer.json that
 this script makes of it. Byte-level vocabularies are compared with `tokenizers` in both forms;
 SentencePiece vocabularies with the sentencepiece library (from GGUF) and with `tokenizers` (from
-tokenizer.json). Needs: gguf, tokenizers, sentencepiece. Exit status 1 when anything differs.
+tokenizer.json). Decoding must give every text back. Needs: gguf, tokenizers, sentencepiece. Exit status 1 when anything differs.
 """
 import argparse
 import json
@@ -22,6 +22,10 @@ import unicodedata
 import gguf
 import sentencepiece
 from tokenizers import Tokenizer
+
+import sources
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
 CONTRACTIONS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 TAIL = r"[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -149,6 +153,22 @@ def sentencepiece_json(vocab):
                       "merges": merges_of_scores(vocab)}}
 
 
+def gemma_json(vocab):
+    mark = "\u2581"
+    return {"version": "1.0", "added_tokens": added_tokens(vocab),
+            "normalizer": {"type": "Replace", "pattern": {"String": " "}, "content": mark},
+            "pre_tokenizer": {"type": "Split", "pattern": {"String": " "},
+                              "behavior": "MergedWithPrevious", "invert": False},
+            "post_processor": None,
+            "decoder": {"type": "Sequence", "decoders": [
+                {"type": "Replace", "pattern": {"String": mark}, "content": " "},
+                {"type": "ByteFallback"}, {"type": "Fuse"}]},
+            "model": {"type": "BPE", "unk_token": "<unk>", "fuse_unk": True,
+                      "byte_fallback": True, "ignore_merges": False,
+                      "vocab": {t: i for i, t in enumerate(vocab.tokens)},
+                      "merges": vocab.merges}}
+
+
 def varint(value):
     out = bytearray()
     while value > 127:
@@ -175,6 +195,9 @@ def sentencepiece_model(vocab):
     normalizer = message(1, b"identity") + b"\x18" + bytes([bool(vocab.space_prefix)])
     normalizer += b"\x20\x00\x28\x01"
     return bytes(out) + message(2, trainer) + message(3, normalizer)
+
+
+MAKERS = {"gpt2": byte_level_json, "llama": sentencepiece_json, "gemma4": gemma_json}
 
 
 class SentencePiece:
@@ -211,6 +234,43 @@ PIECES = ["'s", "'S", "'ll", "'LL", "'Re", "'\u017f", "\r\n", "\n\n", "\n", "   
           "_", "$+<=>^`|~"]
 
 
+def emoji_sequences():
+    people, hands = "\U0001F468\U0001F469\U0001F9D1", "\U0001F44B\U0001F44D\U0001F64F\u270C\u261D"
+    tones = [chr(c) for c in range(0x1F3FB, 0x1F400)]
+    jobs = "\u2695\u2696\u2708\U0001F33E\U0001F373\U0001F4BB\U0001F680"
+    out = [h + t for h in hands for t in tones] + [h + "\ufe0f" for h in hands]
+    out += [p + t + "\u200d" + j + "\ufe0f" for p in people for t in [""] + tones for j in jobs]
+    out += ["\u200d".join(people[i] for i in family) + "\u200d\U0001F467\u200d\U0001F466"
+            for family in [(0, 1), (0, 0), (1, 1), (2, 1)]]
+    flags = [chr(0x1F1E6 + ord(a) - 65) + chr(0x1F1E6 + ord(b) - 65) for a, b in
+             ["DE", "FR", "US", "GB", "JP", "KR", "BR", "IN", "UA", "AQ"]]
+    out += flags + ["".join(flags), "".join(flags)[:-1]]
+    out += ["\U0001F3F4" + "".join(chr(0xE0000 + ord(c)) for c in tag) + "\U000E007F"
+            for tag in ["gbeng", "gbsct", "gbwls"]]
+    out += [d + "\ufe0f\u20e3" for d in "0123456789#*"] + ["\u2764\ufe0f\u200d\U0001F525"]
+    return out + ["Hi " + e + "!" for e in out] + [" ".join(out[:40]), "".join(out)]
+
+
+def utf8_borders():
+    """The first and last characters of each length, of each plane, and of each general category."""
+    codes = [0x7F, 0x80, 0x7FF, 0x800, 0xD7FF, 0xE000, 0xFFFD, 0xFFFF, 0x10000, 0x10FFFF, 0xFEFF,
+             0x200B, 0x202E, 0x2028, 0x2029, 0x85, 0xA0, 0xAD, 0x180E, 0x3000, 0x1D173, 0xE0001]
+    return [chr(c) for c in codes] + ["a" + chr(c) + "b " + chr(c) + chr(c) for c in codes]
+
+
+def real_strings(strings_file, text):
+    """Naughty strings, borders of UTF-8, twelve languages and more, emoji sequences, code, prose."""
+    out = json.loads(pathlib.Path(strings_file).read_text()) if strings_file else []
+    languages = (ROOT / "tests/data/tokenizer/languages.txt").read_text(encoding="utf-8")
+    out += languages.splitlines(keepends=True) + languages.split("\n") + languages.split()
+    out += emoji_sequences() + utf8_borders()
+    for path in sorted(ROOT.glob("src/tokenizer/*.cc"))[:6] + sorted(ROOT.glob("tests/long/*.py")):
+        code = path.read_text(encoding="utf-8")
+        out += code.splitlines(keepends=True)[:150] + [code]
+    out += text.splitlines(keepends=True)[:1500] + [text[:200000]]
+    return [s for s in out if s]
+
+
 def random_text(rng, vocab, real):
     out = []
     for _ in range(rng.randint(1, 12)):
@@ -239,9 +299,9 @@ def comparable(c, vocab):
     return category not in ("Cn", "Cs")
 
 
-def run_hearth(program, model, texts):
+def run_hearth(program, model, texts, *flags):
     data = b"".join(b"%d\n%s" % (len(t), t) for t in (text.encode() for text in texts))
-    done = subprocess.run([program, str(model)], input=data, capture_output=True)
+    done = subprocess.run([program, str(model), *flags], input=data, capture_output=True)
     if done.returncode != 0:
         sys.exit(f"{model}: {done.stderr.decode(errors='replace')}")
     return [[int(i) for i in line.split()] for line in done.stdout.decode().split("\n")[:-1]]
@@ -259,37 +319,68 @@ def compare(name, form, texts, got, reference):
     return len(different) + abs(len(got) - len(texts))
 
 
+def alphabet():
+    """GPT-2's character for each byte."""
+    plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    rest = [b for b in range(256) if b not in plain]
+    return {b: chr(b if b in plain else 256 + rest.index(b)) for b in range(256)}
+
+
+def promised(vocab, texts):
+    """Those that the vocabulary can bring back: it may lack some bytes (Falcon), and where U+2581
+    stands for a space it cannot stand for itself."""
+    if vocab.model != "gpt2":
+        return [t for t in texts if "\u2581" not in t]
+    known = set(vocab.tokens)
+    missing = {b for b, c in alphabet().items() if c not in known}
+    return [t for t in texts if not missing.intersection(t.encode())]
+
+
+def round_trip(program, name, path, texts):
+    got = run_hearth(program, path, texts, "--round-trip")
+    lost = [text for text, ok in zip(texts, got) if ok != [1]]
+    print(f"{name}: {len(lost)} of {len(texts)} texts do not come back", flush=True)
+    for text in lost[:5]:
+        print(f"    {text[:120]!a}")
+    return len(lost) + abs(len(got) - len(texts))
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--program", required=True)
-    parser.add_argument("--count", type=int, default=20000)
+    parser.add_argument("--count", type=int, default=100000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--text", help="a text file for real strings")
     parser.add_argument("--strings", help="a JSON list of strings")
     parser.add_argument("vocabs", nargs="*")
     args = parser.parse_args()
     if not args.vocabs:
+        llama_cpp = sources.llama_cpp()
+        args.vocabs = sorted(llama_cpp.glob("models/*.gguf")) if llama_cpp else []
+    if not args.vocabs:
         print("skipped: there are no vocabularies to compare")
         sys.exit(77)
-    real = pathlib.Path(args.text).read_text(encoding="utf-8") if args.text else "The cat sat. " * 9
-    strings = json.loads(pathlib.Path(args.strings).read_text()) if args.strings else []
-    strings = [s for s in strings if s] + real.splitlines(keepends=True)[:2000]
+    real = pathlib.Path(args.text).read_text(encoding="utf-8") if args.text else ""
+    strings = real_strings(args.strings, real)
+    real = real or "\n".join(strings)
     bad = 0
     for path in args.vocabs:
         vocab = Vocab(path)
         name = pathlib.Path(path).stem
         if vocab.model == "gpt2" and vocab.pre not in PRE_TOKENIZERS or \
-                vocab.model not in ("gpt2", "llama"):
+                vocab.model not in MAKERS:
             print(f"{name}: skipped ({vocab.model}, {vocab.pre})")
             continue
         rng = random.Random(args.seed)
-        texts = strings + [random_text(rng, vocab, real) for _ in range(args.count)]
-        made = sentencepiece_json(vocab) if vocab.model == "llama" else byte_level_json(vocab)
-        text = json.dumps(made, ensure_ascii=False)
+        texts = [t for t in strings if all(comparable(c, vocab) for c in t)]
+        real_count = len(texts)
+        texts += [random_text(rng, vocab, real) for _ in range(args.count)]
+        text = json.dumps(MAKERS[vocab.model](vocab), ensure_ascii=False)
         if vocab.space_prefix and vocab.model == "llama":
             # A space before the text after a user-defined token is llama.cpp's rule, not theirs.
             user = [t for t, k in zip(vocab.tokens, vocab.types) if k == USER_DEFINED]
             texts = [t for t in texts if not any(u in t for u in user)]
+        print(f"{name}: {real_count} real and {args.count} random texts", flush=True)
         with tempfile.TemporaryDirectory() as folder:
             (pathlib.Path(folder) / "tokenizer.json").write_text(text, encoding="utf-8")
             theirs = HuggingFace(text)
@@ -297,6 +388,9 @@ def main():
             bad += compare(name, "gguf", texts, run_hearth(args.program, path, texts), exact)
             bad += compare(name, "tokenizer.json", texts,
                            run_hearth(args.program, folder, texts), theirs)
+            whole = promised(vocab, texts)
+            bad += round_trip(args.program, name, path, whole)
+            bad += round_trip(args.program, name + " tokenizer.json", folder, whole)
     sys.exit(1 if bad else 0)
 
 
