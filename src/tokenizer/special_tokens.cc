@@ -1,23 +1,15 @@
 #include "tokenizer/special_tokens.h"
 
-#include <unicode/uchar.h>
+#include <string.h>
 
 #include <algorithm>
 
+#include "base/check.h"
 #include "base/utf8.h"
+#include "tokenizer/characters.h"
 
 namespace hearth {
 namespace {
-
-bool is_space(char32_t code) {
-  return u_hasBinaryProperty(static_cast<UChar32>(code), UCHAR_WHITE_SPACE);
-}
-
-bool is_word(char32_t code) {
-  const auto point = static_cast<UChar32>(code);
-  return u_hasBinaryProperty(point, UCHAR_ALPHABETIC) || u_isdigit(point) ||
-         (U_GET_GC_MASK(point) & (U_GC_M_MASK | U_GC_PC_MASK)) != 0;
-}
 
 // The character that ends at `end`, as far back as three bytes.
 Decoded decode_before(std::string_view text, size_t end) {
@@ -34,7 +26,7 @@ Decoded decode_before(std::string_view text, size_t end) {
 size_t skip_space_left(std::string_view text, size_t from, size_t least) {
   while (from > least) {
     const Decoded c = decode_before(text, from);
-    if (!c.valid || !is_space(c.code) || from - c.bytes < least) break;
+    if (!c.valid || !is_white_space(c.code) || from - c.bytes < least) break;
     from -= c.bytes;
   }
   return from;
@@ -43,7 +35,7 @@ size_t skip_space_left(std::string_view text, size_t from, size_t least) {
 size_t skip_space_right(std::string_view text, size_t from) {
   while (from < text.size()) {
     const Decoded c = decode_utf8(text, from);
-    if (!c.valid || !is_space(c.code)) break;
+    if (!c.valid || !is_white_space(c.code)) break;
     from += c.bytes;
   }
   return from;
@@ -52,11 +44,11 @@ size_t skip_space_right(std::string_view text, size_t from) {
 bool touches_word(std::string_view text, size_t begin, size_t end) {
   if (begin > 0) {
     const Decoded c = decode_before(text, begin);
-    if (c.valid && is_word(c.code)) return true;
+    if (c.valid && is_word_character(c.code)) return true;
   }
   if (end < text.size()) {
     const Decoded c = decode_utf8(text, end);
-    if (c.valid && is_word(c.code)) return true;
+    if (c.valid && is_word_character(c.code)) return true;
   }
   return false;
 }
@@ -64,9 +56,14 @@ bool touches_word(std::string_view text, size_t begin, size_t end) {
 }  // namespace
 
 void SpecialTokens::build(std::vector<SpecialToken> tokens) {
-  std::erase_if(tokens, [](const SpecialToken& token) {
-    return token.text.empty() || token.text.size() > kBytesMax;
+  long_.clear();
+  for (SpecialToken& token : tokens)
+    if (token.text.size() > kBytesMax) long_.push_back(std::move(token)), token.text.clear();
+  CHECK(long_.size() <= kLongMax);
+  std::stable_sort(long_.begin(), long_.end(), [](const auto& a, const auto& b) {
+    return a.text.size() > b.text.size();
   });
+  std::erase_if(tokens, [](const SpecialToken& token) { return token.text.empty(); });
   std::stable_sort(tokens.begin(), tokens.end(), [](const auto& a, const auto& b) {
     return a.text < b.text;
   });
@@ -80,7 +77,7 @@ void SpecialTokens::build(std::vector<SpecialToken> tokens) {
 }
 
 // Narrows the sorted tokens to those that agree with the text, byte by byte.
-const SpecialToken* SpecialTokens::match(std::string_view text, size_t at, bool with_control,
+const SpecialToken* SpecialTokens::match(std::string_view text, size_t at,
                                          size_t guarded_max) const {
   const auto first = static_cast<uint8_t>(text[at]);
   auto low = tokens_.begin() + first_byte_[first];
@@ -88,8 +85,7 @@ const SpecialToken* SpecialTokens::match(std::string_view text, size_t at, bool 
   const SpecialToken* best = nullptr;
   for (size_t depth = 1; low != high; ++depth) {
     for (auto token = low; token != high && token->text.size() == depth; ++token) {
-      if ((!token->control || with_control) && (!token->guarded || depth <= guarded_max))
-        best = &*token;
+      if (!token->guarded || depth <= guarded_max) best = &*token;
       low = token + 1;
     }
     if (low == high || at + depth >= text.size()) break;
@@ -103,11 +99,49 @@ const SpecialToken* SpecialTokens::match(std::string_view text, size_t at, bool 
   return best;
 }
 
+namespace {
+
+// The places of long tokens, found as the text is gone through.
+class LongSearch {
+ public:
+  LongSearch(const std::vector<SpecialToken>& tokens, std::string_view text)
+      : tokens_(tokens), text_(text), next_(tokens.size()) {
+    for (size_t i = 0; i < tokens.size(); ++i) find(i, 0);
+  }
+
+  // The longest token at text[at]; guarded ones of at most `guarded_max` bytes.
+  const SpecialToken* match(size_t at, size_t guarded_max) {
+    for (size_t i = 0; i < tokens_.size(); ++i) {
+      if (next_[i] < at) find(i, at);
+      const SpecialToken& token = tokens_[i];
+      if (next_[i] == at && (!token.guarded || token.text.size() <= guarded_max)) return &token;
+    }
+    return nullptr;
+  }
+
+ private:
+  // The C library's search is linear, unlike the string's.
+  void find(size_t i, size_t from) {
+    const std::string& wanted = tokens_[i].text;
+    const void* found =
+        memmem(text_.data() + from, text_.size() - from, wanted.data(), wanted.size());
+    next_[i] = found ? static_cast<size_t>(static_cast<const char*>(found) - text_.data())
+                     : SIZE_MAX;
+  }
+
+  const std::vector<SpecialToken>& tokens_;
+  std::string_view text_;
+  std::vector<size_t> next_;
+};
+
+}  // namespace
+
 std::vector<SpecialTokens::Piece> SpecialTokens::split(std::string_view text,
                                                        bool with_control,
                                                        std::span<const TextRange> foreign) const {
   std::vector<Piece> pieces;
-  size_t done = 0;
+  LongSearch long_search(long_, text);
+  size_t done = 0, spaces_end = 0;  // where the white space found last ends
   // The bytes from text[at] to the next foreign one.
   const auto own_bytes = [&foreign](size_t at) {
     while (!foreign.empty() && foreign.front().end <= at) foreign = foreign.subspan(1);
@@ -117,20 +151,22 @@ std::vector<SpecialTokens::Piece> SpecialTokens::split(std::string_view text,
   for (size_t at = 0; at < text.size();) {
     const auto first = static_cast<uint8_t>(text[at]);
     const SpecialToken* token = nullptr;
-    if (first_byte_[first] != first_byte_[first + 1u])
-      token = match(text, at, with_control, own_bytes(at));
-    if (token && token->single_word && touches_word(text, at, at + token->text.size()))
-      token = nullptr;
+    if (!long_.empty()) token = long_search.match(at, own_bytes(at));
+    if (!token && first_byte_[first] != first_byte_[first + 1u])
+      token = match(text, at, own_bytes(at));
     if (!token) {
       ++at;
       continue;
     }
     size_t begin = at, end = at + token->text.size();
-    if (token->strip_left) begin = skip_space_left(text, begin, done);
-    if (token->strip_right) end = skip_space_right(text, end);
+    at = end;
+    if (token->control && !with_control) continue;
+    if (token->single_word && touches_word(text, begin, end)) continue;
+    if (token->strip_left) begin = std::max(skip_space_left(text, begin, done), done);
+    if (token->strip_right) end = spaces_end = skip_space_right(text, std::max(end, spaces_end));
     if (begin > done) pieces.push_back({done, begin, -1});
     pieces.push_back({begin, end, token->id});
-    done = at = end;
+    done = end;
   }
   if (done < text.size()) pieces.push_back({done, text.size(), -1});
   return pieces;

@@ -31,24 +31,26 @@ class SpecialTokens {
     int32_t id = -1;
   };
 
-  // Tokens that are empty or longer than kBytesMax are left out, so that a search costs no more
-  // than that per byte of the text.
+  // Empty tokens are left out. Tokens of up to kBytesMax cost no more than that per byte of the
+  // text; each longer one is searched for on its own. REQUIRES: at most kLongMax of those.
   void build(std::vector<SpecialToken> tokens);
-  bool empty() const { return tokens_.empty(); }
-  size_t size() const { return tokens_.size(); }
+  bool empty() const { return tokens_.empty() && long_.empty(); }
+  size_t size() const { return tokens_.size() + long_.size(); }
 
   // The whole text as pieces, none of them empty. Guarded tokens take in no byte of `foreign`
-  // (sorted, apart from each other).
+  // (sorted, apart from each other). As in the reference, a match that does not count (a control
+  // token without `with_control`, part of a word) hides what it covers from the other tokens, and
+  // white space that a token takes along may still begin the next one.
   std::vector<Piece> split(std::string_view text, bool with_control,
                            std::span<const TextRange> foreign = {}) const;
 
-  static constexpr size_t kBytesMax = 512;
+  static constexpr size_t kBytesMax = 512, kLongMax = 64;
 
  private:
   // The longest token at text[at]; guarded ones of at most `guarded_max` bytes.
-  const SpecialToken* match(std::string_view text, size_t at, bool with_control,
-                            size_t guarded_max) const;
+  const SpecialToken* match(std::string_view text, size_t at, size_t guarded_max) const;
 
+  std::vector<SpecialToken> long_;            // longest first
   std::vector<SpecialToken> tokens_;          // sorted by text
   std::array<uint32_t, 257> first_byte_{};    // where the tokens of each first byte begin
 };
