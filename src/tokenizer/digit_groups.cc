@@ -11,9 +11,11 @@ bool is_digit(char32_t code) {
   return code < 0x80 ? code >= '0' && code <= '9' : u_isdigit(static_cast<UChar32>(code)) != 0;
 }
 
-// A word character in the sense of \b.
+// A word character in the sense of Oniguruma's \b; of the numbers that are no decimal digits it
+// takes those of Latin-1.
 bool is_word(char32_t code) {
   const auto point = static_cast<UChar32>(code);
+  if (code < 0x100 && u_charType(point) == U_OTHER_NUMBER) return true;
   return u_hasBinaryProperty(point, UCHAR_ALPHABETIC) || u_isdigit(point) ||
          (U_GET_GC_MASK(point) & (U_GC_M_MASK | U_GC_PC_MASK)) != 0;
 }

@@ -3,6 +3,8 @@
 // punctuation but "_"), \p{Script} (PCRE2 means the script's
 // extensions), \h (a hexadecimal digit there, a horizontal space here), and sets inside sets,
 // which PCRE2 lacks.
+#include <fmt/format.h>
+
 #include "base/utf8.h"
 #include "tokenizer/regex.h"
 
@@ -18,6 +20,13 @@ constexpr std::string_view kSpaces =
 constexpr std::string_view kWordCharacters =
     R"(\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\x{24b6}-\x{24e9}\x{1f130}-\x{1f149}\x{1f150}-\x{1f169})"
     R"(\x{1f170}-\x{1f189})";
+
+// \b and \B there: numbers of Latin-1 such as U+00BD are word characters too.
+std::string bound(bool negated) {
+  const std::string word = "[" + std::string(kWordCharacters) + R"(\x{b2}\x{b3}\x{b9}\x{bc}-\x{be}])";
+  const std::string_view other = negated ? "=" : "!", same = negated ? "!" : "=";
+  return fmt::format("(?:(?<={0})(?{1}{0})|(?<!{0})(?{2}{0}))", word, other, same);
+}
 
 class Translator {
  public:
@@ -89,6 +98,11 @@ class Translator {
       case 'W':
         if (in_class_) copy(2);
         else set(kWordCharacters, true);
+        return true;
+      case 'b': case 'B':
+        if (in_class_) return false;
+        out_ += bound(in_[at_ + 1] == 'B');
+        at_ += 2;
         return true;
       case 'h':
         out_ += in_class_ ? "0-9a-fA-F" : "[0-9a-fA-F]";
