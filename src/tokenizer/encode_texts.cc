@@ -1,11 +1,12 @@
 // A program for differential tests: encodes texts from standard input and writes ids.
 //
-//   encode_texts MODEL.gguf|FOLDER [--special] [--parse] [--repeat N | --round-trip]
+//   encode_texts MODEL.gguf|FOLDER [--special] [--parse] [--repeat N | --round-trip | --decode]
 //
 // Input: for each text its length in bytes in decimal, a newline, the bytes. Output: for each text
 // one line of ids between spaces; with --round-trip 1 where decoding them gives the text back, all
-// at once and as a stream, else 0. With --repeat the tokenizer is made and the first text encoded N
-// times, and the times go to standard error.
+// at once and as a stream, else 0; with --decode the line goes on with "; ", the bytes of the
+// decoded text in hexadecimal, and " differs" where the stream gives another text. With --repeat
+// the tokenizer is made and the first text encoded N times, and the times go to standard error.
 #include <fmt/format.h>
 
 #include <charconv>
@@ -65,14 +66,28 @@ bool comes_back(const Tokenizer& tokenizer, const std::string& text,
   return streamed + decoder.finish() == text;
 }
 
+void append_decoded(const Tokenizer& tokenizer, const std::vector<TokenId>& ids,
+                    std::string& line) {
+  const std::string text = tokenizer.decode(ids, false);
+  StreamDecoder decoder(tokenizer);
+  std::string streamed;
+  for (const TokenId id : ids) streamed += decoder.push(id);
+  streamed += decoder.finish();
+  line += "; ";
+  for (const char c : text)
+    fmt::format_to(std::back_inserter(line), "{:02x}", static_cast<uint8_t>(c));
+  if (streamed != replace_invalid_utf8(text)) line += " differs";
+}
+
 int run(int argc, char** argv) {
   EncodeOptions options{.add_special = false, .parse_special = false};
   int repeat = 0;
-  bool round_trip = false;
+  bool round_trip = false, decode = false;
   for (int i = 2; i < argc; ++i) {
     if (!std::strcmp(argv[i], "--special")) options.add_special = true;
     else if (!std::strcmp(argv[i], "--parse")) options.parse_special = true;
     else if (!std::strcmp(argv[i], "--round-trip")) round_trip = true;
+    else if (!std::strcmp(argv[i], "--decode")) decode = true;
     else if (!std::strcmp(argv[i], "--repeat") && i + 1 < argc)
       std::from_chars(argv[i + 1], argv[i + 1] + std::strlen(argv[i + 1]), repeat);
   }
@@ -92,6 +107,7 @@ int run(int argc, char** argv) {
     if (round_trip) line = comes_back(**tokenizer, text, ids) ? "1" : "0";
     for (size_t i = 0; i < ids.size() && !round_trip; ++i)
       fmt::format_to(std::back_inserter(line), "{} ", ids[i]);
+    if (decode) append_decoded(**tokenizer, ids, line);
     line.push_back('\n');
     std::fwrite(line.data(), 1, line.size(), stdout);
     std::fflush(stdout);

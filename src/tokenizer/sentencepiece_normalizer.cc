@@ -14,7 +14,7 @@ Charsmap::Rule SentencePieceNormalizer::next(std::string_view text) const {
   return {1, "\xEF\xBF\xBD"};  // U+FFFD
 }
 
-std::string SentencePieceNormalizer::run(std::string_view text) const {
+std::string SentencePieceNormalizer::rewrite(std::string_view text) const {
   const bool trim = spaces_.remove_extra_whitespaces;
   const std::string_view space = spaces_.escape_whitespaces ? kSpaceMark : std::string_view(" ");
   while (trim && !text.empty()) {

@@ -1,7 +1,7 @@
 // SentencePieceNormalizer: what SentencePiece does to a text before it looks for pieces: the rules
 // of its charsmap, white space at the ends and in runs, the space put before or behind, U+2581 for
 // spaces. User-defined pieces go through unchanged but for their spaces. Immutable; any thread may
-// call run().
+// call it.
 #pragma once
 
 #include <string>
@@ -9,6 +9,7 @@
 
 #include "tokenizer/byte_trie.h"
 #include "tokenizer/charsmap.h"
+#include "tokenizer/normalizer_step.h"
 
 namespace hearth {
 
@@ -20,13 +21,14 @@ struct SentencePieceSpaces {
   bool treat_whitespace_as_suffix = false;  // the dummy prefix goes behind the text
 };
 
-class SentencePieceNormalizer {
+class SentencePieceNormalizer final : public NormalizerStep {
  public:
   SentencePieceNormalizer(Charsmap charsmap, ByteTrie user_defined,
                           const SentencePieceSpaces& spaces)
       : charsmap_(std::move(charsmap)), user_defined_(std::move(user_defined)), spaces_(spaces) {}
 
-  std::string run(std::string_view text) const;
+  std::string rewrite(std::string_view text) const;
+  NormalText run(NormalText in, RegexScratch&) const override { return {rewrite(in.text)}; }
 
  private:
   // The next stretch of the text: how many bytes it takes, and what they become.

@@ -20,6 +20,17 @@ Decoded character_before(std::string_view text, size_t end) {
 
 }  // namespace
 
+std::string replace_space_marks(std::string_view entry) {
+  std::string out;
+  size_t at = 0;
+  for (size_t mark; (mark = entry.find(kSpaceMark, at)) != std::string_view::npos;
+       at = mark + kSpaceMark.size()) {
+    out += entry.substr(at, mark - at);
+    out += ' ';
+  }
+  return out += entry.substr(at);
+}
+
 void SpaceCutter::build(const std::vector<std::string>& entries) {
   before_mark_.clear();
   never_ = false;

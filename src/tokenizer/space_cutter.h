@@ -11,6 +11,9 @@ namespace hearth {
 
 inline constexpr std::string_view kSpaceMark = "\xE2\x96\x81";  // U+2581
 
+// The entry with a space for each U+2581.
+std::string replace_space_marks(std::string_view entry);
+
 class SpaceCutter {
  public:
   // Learns from all entries that merging can make.

@@ -34,7 +34,8 @@ TextTokenizer::TextTokenizer(Vocabulary vocabulary, Normalizer normalizer)
       unknown_(vocabulary.unknown),
       normalizer_(std::move(normalizer)),
       prefix_(std::move(vocabulary.prefix)),
-      suffix_(std::move(vocabulary.suffix)) {
+      suffix_(std::move(vocabulary.suffix)),
+      first_prefix_(std::move(vocabulary.first_prefix)) {
   CHECK(vocabulary.kinds.size() == vocabulary.entries.size());
   guard_turn_tokens(vocabulary);
   entries_ = std::move(vocabulary.entries);
@@ -47,6 +48,7 @@ TextTokenizer::TextTokenizer(Vocabulary vocabulary, Normalizer normalizer)
   add_eos_ = vocabulary.add_eos;
   model_name_ = std::move(vocabulary.model_name);
   pre_name_ = std::move(vocabulary.pre_name);
+  decode_rules_ = std::move(vocabulary.decode_rules);
   specials_.build(std::move(vocabulary.specials));
   normalized_specials_.build(std::move(vocabulary.normalized_specials));
 }
@@ -76,7 +78,9 @@ std::vector<TokenId> TextTokenizer::encode(std::string_view text, EncodeOptions 
     if (normalizer_.empty()) {
       encode_normalized(piece, origin, *scratch, out);
     } else {
-      const std::string normalized = normalizer_.run(piece, scratch->regex);
+      std::string normalized = normalizer_.run(piece, scratch->regex);
+      if (!origin.first && normalized.starts_with(first_prefix_))
+        normalized.erase(0, first_prefix_.size());
       encode_normalized(normalized, origin, *scratch, out);
     }
   }
@@ -103,11 +107,11 @@ std::string TextTokenizer::piece(TokenId id, bool special) const {
   const std::string& text = entry(id);
   switch (token_kind(id)) {
     case TokenKind::kUnknown:
-      return special ? text : unknown_text_;
+      return special ? text : decode_rules_.unknown_text;
     case TokenKind::kControl:
       return special ? text : std::string();
     case TokenKind::kUserDefined:
-      return unescapes_user_defined_ ? entry_bytes(text) : text;
+      return decode_rules_.unescapes_user_defined ? entry_bytes(text) : text;
     case TokenKind::kByte: {
       const int byte = byte_of_entry(text);
       if (byte >= 0) return std::string(1, static_cast<char>(byte));
@@ -128,7 +132,7 @@ std::string TextTokenizer::decode(std::span<const TokenId> ids, bool special) co
     strip_start(id, bytes, start);
     out += bytes;
   }
-  return rewrite_ ? rewrite_(out) : out;
+  return decode_rules_.rewrite ? decode_rules_.rewrite(out) : out;
 }
 
 }  // namespace hearth

@@ -51,8 +51,6 @@ class TextTokenizer : public Tokenizer {
 
   std::vector<float> scores_;
   TokenId unknown_ = -1;
-  std::string unknown_text_;             // what decode() makes of the unknown token
-  bool unescapes_user_defined_ = false;  // user-defined entries go through entry_bytes() too
 
  private:
   // Where a piece between special tokens comes from.
@@ -67,6 +65,7 @@ class TextTokenizer : public Tokenizer {
   Normalizer normalizer_;
   SpecialTokens specials_, normalized_specials_;
   std::vector<TokenId> prefix_, suffix_;
+  std::string first_prefix_;
   mutable ScratchPool pool_;
 };
 

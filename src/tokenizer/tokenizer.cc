@@ -5,9 +5,24 @@
 #include "base/file.h"
 #include "tokenizer/bpe_tokenizer.h"
 #include "tokenizer/hugging_face.h"
+#include "tokenizer/sentencepiece_file.h"
 #include "tokenizer/sentencepiece_tokenizer.h"
 
 namespace hearth {
+namespace {
+
+constexpr uint64_t kFileBytesMax = uint64_t{256} << 20;
+
+// A JSON file of the folder, or null where there is none.
+Result<Json> read_json(const std::filesystem::path& path) {
+  const auto text = read_file(path, kFileBytesMax);
+  if (!text && text.error().code == Code::kNotFound) return Json();
+  auto json = Json::parse(TRY(text));
+  if (!json) return std::unexpected(with_context(std::move(json).error(), path.string()));
+  return json;
+}
+
+}  // namespace
 
 std::string_view name_of(TokenKind kind) {
   switch (kind) {
@@ -50,45 +65,51 @@ Result<std::shared_ptr<const Tokenizer>> Tokenizer::from_hugging_face(const Json
 }
 
 Result<std::shared_ptr<const Tokenizer>> Tokenizer::from_folder(const std::string& folder) {
-  constexpr uint64_t kBytesMax = uint64_t{256} << 20;
-  const auto read = [](const std::filesystem::path& path) -> Result<Json> {
-    auto text = TRY(read_file(path, kBytesMax));
-    auto json = Json::parse(text);
-    if (!json) return std::unexpected(with_context(std::move(json).error(), path.string()));
-    return json;
-  };
   const std::filesystem::path base(folder);
-  const Json tokenizer = TRY(read(base / "tokenizer.json"));
-  auto config = read(base / "tokenizer_config.json");
-  if (!config && config.error().code == Code::kNotFound) config = Json();
-  auto made = from_hugging_face(tokenizer, TRY(std::move(config)));
-  if (!made)
-    return std::unexpected(
-        with_context(std::move(made).error(), (base / "tokenizer.json").string()));
-  return made;
+  const Json config = TRY(read_json(base / "tokenizer_config.json"));
+  const auto in_file = [](Result<std::shared_ptr<const Tokenizer>> made,
+                          const std::filesystem::path& path) {
+    if (!made) made.error() = with_context(std::move(made).error(), path.string());
+    return made;
+  };
+  const std::filesystem::path json = base / "tokenizer.json";
+  if (std::filesystem::exists(json))
+    return in_file(from_hugging_face(TRY(read_json(json)), config), json);
+  for (const auto* name : {"tokenizer.model", "spiece.model"}) {
+    const std::filesystem::path path = base / name;
+    const auto bytes = read_file(path, kFileBytesMax);
+    if (!bytes && bytes.error().code == Code::kNotFound) continue;
+    const Json added = TRY(read_json(base / "added_tokens.json"));
+    return in_file(make_from_sentencepiece(TRY(bytes), config, added), path);
+  }
+  return fail(Code::kNotFound, "{}: neither tokenizer.json nor tokenizer.model", folder);
 }
 
 void Tokenizer::strip_start(TokenId id, std::string& bytes, bool& start) const {
   if (!start || bytes.empty()) return;
   start = false;
   if (!strips_leading_space_ || bytes.front() != ' ') return;
-  if (keeps_byte_space_ && token_kind(id) == TokenKind::kByte) return;
+  const TokenKind kind = token_kind(id);
+  if (decode_rules_.strips_entries_only &&
+      (kind == TokenKind::kByte || kind == TokenKind::kUnknown))
+    return;
   bytes.erase(0, 1);
-  start = strips_every_piece_ && bytes.empty();
+  start = decode_rules_.strips_every_piece && bytes.empty();
 }
 
 std::string StreamDecoder::push(TokenId id) {
   std::string bytes = tokenizer_->piece(id, special_);
   tokenizer_->strip_start(id, bytes, start_);
   std::string text = utf8_.push(bytes);
-  if (!tokenizer_->rewrite()) return text;
+  if (!tokenizer_->decode_rules().rewrite) return text;
   held_ += text;
   return {};
 }
 
 std::string StreamDecoder::finish() {
-  if (!tokenizer_->rewrite()) return utf8_.finish();
-  return tokenizer_->rewrite()(std::exchange(held_, {}) + utf8_.finish());
+  const auto& rewrite = tokenizer_->decode_rules().rewrite;
+  if (!rewrite) return utf8_.finish();
+  return rewrite(std::exchange(held_, {}) + utf8_.finish());
 }
 
 }  // namespace hearth

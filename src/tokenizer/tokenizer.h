@@ -40,6 +40,17 @@ struct EncodeOptions {
   std::span<const TextRange> foreign = {};
 };
 
+// How decode() differs from joining what piece() gives, beyond one leading space; as SentencePiece
+// has it.
+struct DecodeRules {
+  std::string unknown_text;             // what the unknown token becomes
+  bool unescapes_user_defined = false;  // user-defined entries are written like normal ones
+  bool strips_entries_only = false;  // a space that byte or unknown tokens make is not dropped
+  bool strips_every_piece = false;   // each piece loses a leading space, until something is left
+  // What is done to the whole text at last (a denormalizer), or nothing.
+  std::function<std::string(std::string_view text)> rewrite;
+};
+
 class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
@@ -79,10 +90,7 @@ class Tokenizer {
   bool strips_leading_space() const { return strips_leading_space_; }
   // Does so with `bytes`, what piece() gave for `id`. `start`: nothing has come out yet; updated.
   void strip_start(TokenId id, std::string& bytes, bool& start) const;
-
-  // What decode() does to the whole text at last (a SentencePiece denormalizer), or nothing.
-  using Rewrite = std::function<std::string(std::string_view text)>;
-  const Rewrite& rewrite() const { return rewrite_; }
+  const DecodeRules& decode_rules() const { return decode_rules_; }
 
   std::string_view model_name() const { return model_name_; }          // "gpt2", "llama"
   std::string_view pre_tokenizer_name() const { return pre_name_; }    // "qwen2", "smollm", ...
@@ -95,10 +103,7 @@ class Tokenizer {
   TokenId bos_ = -1, eos_ = -1;
   bool add_bos_ = false, add_eos_ = false;
   bool strips_leading_space_ = false;
-  // With it, as SentencePiece does: a space that byte tokens make stays; and each piece loses one
-  // until something is left.
-  bool keeps_byte_space_ = false, strips_every_piece_ = false;
-  Rewrite rewrite_;
+  DecodeRules decode_rules_;
   std::string model_name_, pre_name_;
 };
 

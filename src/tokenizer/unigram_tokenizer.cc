@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <type_traits>
 
 #include "tokenizer/space_cutter.h"
 
@@ -14,6 +15,7 @@ namespace {
 using Rules = UnigramOptions::Rules;
 
 constexpr float kUnknownPenalty = 10.0f;
+constexpr float kSumMax = 100000.0f;
 
 // The bytes of a character as its first one says.
 size_t character_bytes(char lead) {
@@ -51,26 +53,32 @@ class UnigramTokenizer::Search {
 
   // Extends the best way to `at` by all entries that follow; returns the bytes of the character.
   size_t step(size_t at) {
+    if (std::is_same_v<Sum, float> && std::abs(best_[at - base_].sum) > kSumMax) lower(at);
     const Sum sum = best_[at - base_].sum;
     const size_t character = std::min(character_bytes(word_[at]), word_.size() - at);
     bool whole = false;
     tokenizer_.trie_.prefixes(word_.substr(at), [&](size_t bytes, TokenId id) {
-      offer(at, at + bytes, tokenizer_.score(id, bytes) + static_cast<double>(sum), id);
+      offer(at, at + bytes, static_cast<Sum>(tokenizer_.score(id, bytes)) + sum, id);
       whole = whole || bytes == character;
     });
-    if (!whole) {
-      const Sum with = static_cast<Sum>(tokenizer_.unknown_score_) + sum;
-      offer(at, at + character, with, tokenizer_.unknown_);
-    }
+    if (!whole)
+      offer(at, at + character, static_cast<Sum>(tokenizer_.unknown_score_) + sum,
+            tokenizer_.unknown_);
     return character;
   }
 
-  void offer(size_t begin, size_t end, double sum, TokenId id) {
+  // SentencePiece starts again from zero when sums become large, before floats grow too coarse.
+  void lower(size_t at) {
+    const Sum sum = best_[at - base_].sum;
+    for (size_t i = at - base_; i < best_.size(); ++i)
+      if (i == at - base_ || best_[i].begin != SIZE_MAX) best_[i].sum -= sum;
+  }
+
+  void offer(size_t begin, size_t end, Sum sum, TokenId id) {
     const size_t index = end - base_;
     if (index >= best_.size()) best_.resize(index + 1);
     Best& best = best_[index];
-    if (best.begin == SIZE_MAX || sum > static_cast<double>(best.sum))
-      best = {static_cast<Sum>(sum), id, begin};
+    if (best.begin == SIZE_MAX || sum > best.sum) best = {sum, id, begin};
   }
 
   void settle(size_t end) {
@@ -131,15 +139,11 @@ Result<void> UnigramTokenizer::build() {
   const bool hugging_face = options_.rules == Rules::kHuggingFace;
   std::vector<ByteTrie::Item> items;
   double least = std::numeric_limits<float>::max();
-  score_max_ = std::numeric_limits<float>::min();
   for (TokenId id = 0; id < size(); ++id) {
     const double score = piece_scores_[static_cast<size_t>(id)];
     if (is_findable(id)) items.emplace_back(entry(id), id);
     if (std::isnan(score)) continue;
-    if (hugging_face || token_kind(id) == TokenKind::kNormal) {
-      least = std::min(least, score);
-      score_max_ = std::max(score_max_, static_cast<float>(score));
-    }
+    if (hugging_face || token_kind(id) == TokenKind::kNormal) least = std::min(least, score);
   }
   unknown_score_ = hugging_face ? least - kUnknownPenalty
                                 : static_cast<float>(least) - kUnknownPenalty;
@@ -150,7 +154,7 @@ Result<void> UnigramTokenizer::build() {
 // What an entry of so many bytes adds to a sum.
 double UnigramTokenizer::score(TokenId id, size_t bytes) const {
   if (options_.rules == Rules::kSentencePiece && token_kind(id) == TokenKind::kUserDefined)
-    return static_cast<double>(static_cast<float>(bytes) * score_max_) - 0.1;
+    return 0.1 * (static_cast<double>(bytes) - 1);
   return piece_scores_[static_cast<size_t>(id)];
 }
 
@@ -206,15 +210,7 @@ void UnigramTokenizer::push_unknown(std::string_view text, std::vector<TokenId>&
 }
 
 std::string UnigramTokenizer::entry_bytes(std::string_view entry) const {
-  std::string out;
-  size_t at = 0;
-  for (size_t mark; options_.unescape_spaces &&
-                    (mark = entry.find(kSpaceMark, at)) != std::string_view::npos;
-       at = mark + kSpaceMark.size()) {
-    out += entry.substr(at, mark - at);
-    out += ' ';
-  }
-  return out += entry.substr(at);
+  return options_.unescape_spaces ? replace_space_marks(entry) : std::string(entry);
 }
 
 }  // namespace hearth

@@ -18,10 +18,10 @@ namespace hearth {
 
 struct UnigramOptions {
   enum class Rules : uint8_t {
-    // Sums are float; only normal and user-defined entries are found in text; a user-defined entry
-    // scores bytes * max(score) - 0.1, where max is at least the smallest positive float; with byte
-    // fallback each unknown character becomes its bytes, else a run of them is one unknown token.
-    // The whole text is one word.
+    // As version 0.2.3. Sums are float, lowered to zero where they pass 100000; only normal and
+    // user-defined entries are found in text; a user-defined entry scores (bytes - 1) / 10; with
+    // byte fallback each unknown character becomes its bytes, else a run of them is one unknown
+    // token. The whole text is one word.
     kSentencePiece,
     // Sums are double; every entry but control tokens is found in text; a run of unknown characters
     // is one piece, which is an entry, or its bytes (where all of them have entries and byte
@@ -70,7 +70,6 @@ class UnigramTokenizer final : public TextTokenizer {
   UnigramOptions options_;
   ByteTrie trie_;
   double unknown_score_ = 0;
-  float score_max_ = 0;  // of the normal entries
   std::array<TokenId, 256> byte_ids_{};
 };
 

@@ -24,6 +24,10 @@ struct Vocabulary {
   // Around a text with add_special; usually {bos} and {eos} as the two flags say.
   std::vector<TokenId> prefix, suffix;
   std::string model_name, pre_name;
+  DecodeRules decode_rules;
+  // What the normalizer puts in front of a text, where only the first part of one keeps it: a part
+  // after a special token does not.
+  std::string first_prefix;
   // Looked for in the text as it is, and in what the normalizer makes of it.
   std::vector<SpecialToken> specials, normalized_specials;
 
