@@ -1,6 +1,7 @@
 #include "tokenizer/bpe_tokenizer.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "base/utf8.h"
 #include "tokenizer/byte_level.h"
@@ -35,14 +36,15 @@ BpeTokenizer::BpeTokenizer(Vocabulary vocabulary, Normalizer normalizer,
     else text = byte_entry(byte);
     byte_ids_[static_cast<size_t>(byte)] = find(text);
   }
-  if (!options.byte_level) cutter_.build(entries_);
+  cuts_words_ = !options.byte_level && may_cut_words();
+  if (cuts_words_) cutter_.build(entries_);
 }
 
 void BpeTokenizer::encode_plain(std::string_view text, bool first, EncodeScratch& scratch,
                                 std::vector<TokenId>& out) const {
   pre_tokenizer_.run(text, first, scratch.regex, [&](std::string_view word) {
     while (!word.empty()) {
-      size_t end = options_.byte_level ? word.size() : cutter_.word_end(word, 0);
+      size_t end = cuts_words_ ? cutter_.word_end(word, 0) : word.size();
       end = std::min(end, kWordBytesMax);
       encode_word(word.substr(0, end), scratch, out);
       word.remove_prefix(end);
@@ -98,37 +100,56 @@ void BpeTokenizer::split_bytes(std::string_view word, std::vector<Symbol>& symbo
   }
 }
 
+// An unknown character waits for the next known one, so that others can be fused with it; the
+// bytes of a character with byte fallback do not count as known, as in the reference.
 void BpeTokenizer::split_characters(std::string_view word, std::vector<Symbol>& symbols) const {
-  bool after_unknown = false;
+  std::optional<Symbol> waiting;
+  const auto flush = [&] {
+    if (waiting) symbols.push_back(*waiting);
+    waiting.reset();
+  };
+  const bool plain = options_.continuing_prefix.empty() && options_.word_suffix.empty();
+  std::string written;
   for (size_t at = 0; at < word.size();) {
-    const size_t bytes = decode_utf8(word, at).bytes;
-    const std::string_view text = word.substr(at, bytes);
     const auto begin = static_cast<uint32_t>(at);
+    const auto bytes = static_cast<uint32_t>(decode_utf8(word, at).bytes);
+    std::string_view text = word.substr(at, bytes);
     at += bytes;
-    TokenId id = find(text);
-    if (id >= 0 && is_reserved(token_kind(id))) id = -1;
-    if (id >= 0) {
-      symbols.push_back({.begin = begin, .bytes = static_cast<uint32_t>(bytes), .id = id});
-      after_unknown = false;
+    if (!plain) {
+      written = begin > 0 ? options_.continuing_prefix : "";
+      written += text;
+      if (at == word.size()) written += options_.word_suffix;
+      text = written;
+    }
+    const TokenId id = find(text);
+    if (id >= 0 && !is_reserved(token_kind(id))) {
+      flush();
+      symbols.push_back({.begin = begin, .bytes = bytes, .id = id});
+    } else if (options_.byte_fallback && push_bytes(text, begin, symbols)) {
       continue;
+    } else if (unknown_ >= 0) {
+      if (!options_.fuse_unknown) flush();
+      if (!waiting) waiting = Symbol{.begin = begin, .id = unknown_};
+      waiting->bytes += bytes;
     }
-    bool all = options_.byte_fallback;
-    for (const char c : text) all = all && byte_ids_[static_cast<uint8_t>(c)] >= 0;
-    if (all) {
-      for (uint32_t i = 0; i < bytes; ++i)
-        symbols.push_back({.begin = begin + i, .bytes = 1,
-                           .id = byte_ids_[static_cast<uint8_t>(text[i])]});
-      after_unknown = false;
-      continue;
-    }
-    if (unknown_ < 0) continue;
-    if (after_unknown && options_.fuse_unknown) {
-      symbols.back().bytes += static_cast<uint32_t>(bytes);
-    } else {
-      symbols.push_back({.begin = begin, .bytes = static_cast<uint32_t>(bytes), .id = unknown_});
-    }
-    after_unknown = true;
   }
+  flush();
+}
+
+// The bytes of a character, if all of them are entries.
+bool BpeTokenizer::push_bytes(std::string_view text, uint32_t begin,
+                              std::vector<Symbol>& symbols) const {
+  for (const char c : text)
+    if (byte_ids_[static_cast<uint8_t>(c)] < 0) return false;
+  for (const char c : text)
+    symbols.push_back({.begin = begin, .bytes = 1, .id = byte_ids_[static_cast<uint8_t>(c)]});
+  return true;
+}
+
+// Whether a word may be cut before spaces that no entry joins to what is before them.
+bool BpeTokenizer::may_cut_words() const {
+  const bool plain = options_.continuing_prefix.empty() && options_.word_suffix.empty();
+  return plain && (!options_.fuse_unknown || find(kSpaceMark) >= 0);
 }
 
 std::string BpeTokenizer::entry_bytes(std::string_view entry) const {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <string>
 
 #include "tokenizer/merge_table.h"
 #include "tokenizer/pre_tokenizer.h"
@@ -18,6 +19,8 @@ struct BpeOptions {
   bool fuse_unknown = false;   // a run of unknown characters is one unknown token
   bool unescape_spaces = false;       // U+2581 is decoded as a space
   bool strips_leading_space = false;  // decode() drops one leading space
+  // How entries are written that stand behind others in a word, and that end one. Over characters.
+  std::string continuing_prefix, word_suffix;
 };
 
 class BpeTokenizer final : public TextTokenizer {
@@ -35,11 +38,14 @@ class BpeTokenizer final : public TextTokenizer {
   void merge_word(std::string_view word, EncodeScratch& scratch, std::vector<TokenId>& out) const;
   void split_bytes(std::string_view word, std::vector<Symbol>& symbols) const;
   void split_characters(std::string_view word, std::vector<Symbol>& symbols) const;
+  bool push_bytes(std::string_view text, uint32_t begin, std::vector<Symbol>& symbols) const;
+  bool may_cut_words() const;
 
   PreTokenizer pre_tokenizer_;
   MergeTable merges_;
   BpeOptions options_;
   SpaceCutter cutter_;  // for characters
+  bool cuts_words_ = false;
   // The entry of each byte: an alphabet character, or "<0x..>"; -1 where there is none.
   std::array<TokenId, 256> byte_ids_{};
 };

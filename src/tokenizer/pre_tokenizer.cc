@@ -1,5 +1,7 @@
 #include "tokenizer/pre_tokenizer.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "base/utf8.h"
 #include "tokenizer/byte_level.h"
@@ -68,6 +70,17 @@ bool PreTokenizer::add_scanner(size_t index) {
     return true;
   }
   return false;
+}
+
+bool PreTokenizer::drop_byte_level() {
+  const auto is_byte_level = [](const Step& step) { return step.kind == Step::Kind::kByteLevel; };
+  const auto found = std::find_if(steps_.begin(), steps_.end(), is_byte_level);
+  if (found == steps_.end()) return false;
+  for (auto step = found + 1; step != steps_.end(); ++step)
+    if (step->kind != Step::Kind::kPattern || step->text != patterns::kThreeDigits) return false;
+  steps_.erase(found);
+  byte_level_ = false;
+  return true;
 }
 
 Result<void> PreTokenizer::finish(bool scanners) {

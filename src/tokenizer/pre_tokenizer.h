@@ -46,6 +46,11 @@ class PreTokenizer {
   // and compiles those that have none.
   Result<void> finish(bool scanners = true);
 
+  // Takes add_byte_level() out again, if words that are bytes come to the same: there is one such
+  // step, and what follows it looks at ASCII digits only. False, with nothing changed, if not.
+  // Before finish().
+  bool drop_byte_level();
+
   // Words in order. Bytes that are no UTF-8 become pieces of their own and meet no pattern.
   // `first` says that the text is the beginning of what the user gave.
   void run(std::string_view text, bool first, RegexScratch& scratch, const Sink& sink) const;

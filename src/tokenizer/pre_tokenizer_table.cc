@@ -52,7 +52,6 @@ constexpr std::string_view kCjkKana = "[一-龥぀-\u309F゠-\u30FF]+";
 constexpr std::string_view kWidePunctuation =
     "\\s?[!-/:-~\uFF01-\uFF0F\uFF1A-\uFF5E‘-‟\u3000-。]+";
 constexpr std::string_view kPunctuation = R"([\p{P}\$\+<=>\^~\|`]+)";
-constexpr std::string_view kThreeDigits = "[0-9][0-9][0-9]";
 constexpr std::string_view kDeepSeek3 =
     R"([!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+)"
     R"(| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
@@ -94,6 +93,7 @@ using patterns::kNewline;
 using patterns::kNumber;
 using patterns::kQwen2;
 using patterns::kQwen35;
+using patterns::kThreeDigits;
 using patterns::kTrailingSpace;
 
 const std::array kRows = std::to_array<PreTokenizerRow>({

@@ -16,10 +16,10 @@ constexpr std::string_view kSpaces =
     R"(\t-\r\x20\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000})";
 
 // Alphabetic, M, Nd, Pc. Of the characters that are alphabetic by property alone, only letters in
-// circles and squares are no marks.
+// circles and squares are no marks; and Oniguruma counts the numbers of Latin-1.
 constexpr std::string_view kWordCharacters =
     R"(\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\x{24b6}-\x{24e9}\x{1f130}-\x{1f149}\x{1f150}-\x{1f169})"
-    R"(\x{1f170}-\x{1f189})";
+    R"(\x{1f170}-\x{1f189}\x{b2}\x{b3}\x{b9}\x{bc}-\x{be})";
 
 // \b and \B there: numbers of Latin-1 such as U+00BD are word characters too.
 std::string bound(bool negated) {

@@ -25,6 +25,7 @@ inline constexpr std::string_view kNewline = R"([\r\n])";
 inline constexpr std::string_view kTrailingSpaceSlow = R"(\s+$)";
 inline constexpr std::string_view kTrailingSpace = R"((?<!\s)\s+$)";
 inline constexpr std::string_view kNumber = R"(\p{N})";
+inline constexpr std::string_view kThreeDigits = "[0-9][0-9][0-9]";
 inline constexpr std::string_view kGpt2 =
     R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
 inline constexpr std::string_view kLlama3 =

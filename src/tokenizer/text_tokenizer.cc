@@ -4,6 +4,9 @@
 
 #include "base/check.h"
 #include "tokenizer/byte_level.h"
+#include "tokenizer/decoder.h"
+#include "tokenizer/limits.h"
+#include "tokenizer/post_processor.h"
 
 namespace hearth {
 
@@ -49,6 +52,13 @@ TextTokenizer::TextTokenizer(Vocabulary vocabulary, Normalizer normalizer)
   model_name_ = std::move(vocabulary.model_name);
   pre_name_ = std::move(vocabulary.pre_name);
   decode_rules_ = std::move(vocabulary.decode_rules);
+  decoder_ = std::move(vocabulary.decoder);
+  normalized_entries_ = std::move(vocabulary.normalized_entries);
+  truncation_ = vocabulary.truncation;
+  padding_ = std::move(vocabulary.padding);
+  post_processor_ = std::move(vocabulary.post_processor);
+  if (!post_processor_) post_processor_ = std::make_shared<const PostProcessor>(prefix_, suffix_);
+  has_affixes_ = post_processor_->affixes(prefix_, suffix_);
   specials_.build(std::move(vocabulary.specials));
   normalized_specials_.build(std::move(vocabulary.normalized_specials));
 }
@@ -65,7 +75,44 @@ bool overlaps(std::span<const TextRange> ranges, size_t begin, size_t end) {
 
 std::vector<TokenId> TextTokenizer::encode(std::string_view text, EncodeOptions options) const {
   std::vector<TokenId> out;
+  if (!has_affixes_) {
+    encode_body(text, options, out);
+    return post_processor_->apply(out, nullptr, options.add_special).ids;
+  }
   if (options.add_special) out = prefix_;
+  encode_body(text, options, out);
+  if (options.add_special) out.insert(out.end(), suffix_.begin(), suffix_.end());
+  return out;
+}
+
+TextEncoding TextTokenizer::encode_pair(std::string_view first, std::string_view second,
+                                    EncodeOptions options) const {
+  options.foreign = {};
+  std::vector<TokenId> ids[2];
+  encode_body(first, options, ids[0]);
+  encode_body(second, options, ids[1]);
+  return post_processor_->apply(ids[0], &ids[1], options.add_special);
+}
+
+Result<std::vector<TextEncoding>> TextTokenizer::encode_batch(std::span<const TextPair> texts,
+                                                          EncodeOptions options) const {
+  options.foreign = {};
+  std::vector<TextEncoding> out;
+  for (const TextPair& text : texts) {
+    std::vector<TokenId> first, second;
+    encode_body(text.first, options, first);
+    if (text.second) encode_body(*text.second, options, second);
+    std::vector<TokenId>* pair = text.second ? &second : nullptr;
+    const size_t added = options.add_special ? post_processor_->added(pair != nullptr) : 0;
+    if (truncation_) TRY(truncate(first, pair, *truncation_, added));
+    out.push_back(post_processor_->apply(first, pair, options.add_special));
+  }
+  if (padding_) TRY(pad(out, *padding_));
+  return out;
+}
+
+void TextTokenizer::encode_body(std::string_view text, EncodeOptions options,
+                                std::vector<TokenId>& out) const {
   auto scratch = pool_.take();
   for (const auto& part : specials_.split(text, options.parse_special, options.foreign)) {
     if (part.id >= 0) {
@@ -85,8 +132,6 @@ std::vector<TokenId> TextTokenizer::encode(std::string_view text, EncodeOptions 
     }
   }
   pool_.give_back(std::move(scratch));
-  if (options.add_special) out.insert(out.end(), suffix_.begin(), suffix_.end());
-  return out;
 }
 
 // Nobody knows which bytes of a normalized text were foreign, so then all of them count as such.
@@ -104,6 +149,13 @@ void TextTokenizer::encode_normalized(std::string_view text, const Origin& origi
 
 std::string TextTokenizer::piece(TokenId id, bool special) const {
   if (id < 0 || id >= size()) return {};
+  if (decoder_) {
+    std::string out;
+    DecoderRun run(*decoder_, true);
+    if (const auto token = decoder_token(id, special)) run.push(*token, out);
+    run.finish(true, out);
+    return out;
+  }
   const std::string& text = entry(id);
   switch (token_kind(id)) {
     case TokenKind::kUnknown:
@@ -126,6 +178,13 @@ std::string TextTokenizer::piece(TokenId id, bool special) const {
 
 std::string TextTokenizer::decode(std::span<const TokenId> ids, bool special) const {
   std::string out;
+  if (decoder_) {
+    DecoderRun run(*decoder_, false);
+    for (const TokenId id : ids)
+      if (const auto token = decoder_token(id, special)) run.push(*token, out);
+    run.finish(false, out);
+    return out;
+  }
   bool start = true;
   for (const TokenId id : ids) {
     std::string bytes = piece(id, special);

@@ -36,6 +36,10 @@ class ScratchPool {
 class TextTokenizer : public Tokenizer {
  public:
   std::vector<TokenId> encode(std::string_view text, EncodeOptions options) const final;
+  TextEncoding encode_pair(std::string_view first, std::string_view second,
+                       EncodeOptions options) const final;
+  Result<std::vector<TextEncoding>> encode_batch(std::span<const TextPair> texts,
+                                             EncodeOptions options) const final;
   std::string piece(TokenId id, bool special) const final;
   std::string decode(std::span<const TokenId> ids, bool special) const final;
 
@@ -59,12 +63,15 @@ class TextTokenizer : public Tokenizer {
     bool control;  // control tokens are asked for
     bool foreign;  // some of it is not its author's
   };
+  void encode_body(std::string_view text, EncodeOptions options, std::vector<TokenId>& out) const;
   void encode_normalized(std::string_view text, const Origin& origin, EncodeScratch& scratch,
                          std::vector<TokenId>& out) const;
 
   Normalizer normalizer_;
   SpecialTokens specials_, normalized_specials_;
+  std::shared_ptr<const PostProcessor> post_processor_;
   std::vector<TokenId> prefix_, suffix_;
+  bool has_affixes_ = true;  // prefix_ and suffix_ say all that post_processor_ does to one text
   std::string first_prefix_;
   mutable ScratchPool pool_;
 };

@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "tokenizer/bpe_tokenizer.h"
+#include "tokenizer/decoder.h"
 #include "tokenizer/hugging_face.h"
 #include "tokenizer/sentencepiece_file.h"
 #include "tokenizer/sentencepiece_tokenizer.h"
@@ -12,15 +13,6 @@ namespace hearth {
 namespace {
 
 constexpr uint64_t kFileBytesMax = uint64_t{256} << 20;
-
-// A JSON file of the folder, or null where there is none.
-Result<Json> read_json(const std::filesystem::path& path) {
-  const auto text = read_file(path, kFileBytesMax);
-  if (!text && text.error().code == Code::kNotFound) return Json();
-  auto json = Json::parse(TRY(text));
-  if (!json) return std::unexpected(with_context(std::move(json).error(), path.string()));
-  return json;
-}
 
 }  // namespace
 
@@ -64,6 +56,19 @@ Result<std::shared_ptr<const Tokenizer>> Tokenizer::from_hugging_face(const Json
   return make_from_hugging_face(tokenizer, config);
 }
 
+namespace {
+
+// A JSON file of the folder, or null where there is none.
+Result<Json> read_json(const std::filesystem::path& path) {
+  const auto text = read_file(path, kFileBytesMax);
+  if (!text && text.error().code == Code::kNotFound) return Json();
+  auto json = Json::parse(TRY(text));
+  if (!json) return std::unexpected(with_context(std::move(json).error(), path.string()));
+  return json;
+}
+
+}  // namespace
+
 Result<std::shared_ptr<const Tokenizer>> Tokenizer::from_folder(const std::string& folder) {
   const std::filesystem::path base(folder);
   const Json config = TRY(read_json(base / "tokenizer_config.json"));
@@ -97,7 +102,30 @@ void Tokenizer::strip_start(TokenId id, std::string& bytes, bool& start) const {
   start = decode_rules_.strips_every_piece && bytes.empty();
 }
 
+std::optional<std::string_view> Tokenizer::decoder_token(TokenId id, bool special) const {
+  if (id < 0 || id >= size()) return std::nullopt;
+  const auto normalized = normalized_entries_.find(id);
+  // As in the reference, a normalized control token is no longer known as one.
+  if (normalized != normalized_entries_.end()) return normalized->second;
+  const TokenKind kind = token_kind(id);
+  if (kind == TokenKind::kUnused || (kind == TokenKind::kControl && !special)) return std::nullopt;
+  return entry(id);
+}
+
+StreamDecoder::StreamDecoder(const Tokenizer& tokenizer, bool special)
+    : tokenizer_(&tokenizer), special_(special) {
+  if (tokenizer.decoder())
+    run_ = std::make_unique<DecoderRun>(*tokenizer.decoder(), false);
+}
+
+StreamDecoder::~StreamDecoder() = default;
+
 std::string StreamDecoder::push(TokenId id) {
+  if (run_) {
+    std::string out;
+    if (const auto token = tokenizer_->decoder_token(id, special_)) run_->push(*token, out);
+    return utf8_.push(out);
+  }
   std::string bytes = tokenizer_->piece(id, special_);
   tokenizer_->strip_start(id, bytes, start_);
   std::string text = utf8_.push(bytes);
@@ -107,6 +135,11 @@ std::string StreamDecoder::push(TokenId id) {
 }
 
 std::string StreamDecoder::finish() {
+  if (run_) {
+    std::string out;
+    run_->finish(false, out);
+    return utf8_.push(out) + utf8_.finish();
+  }
   const auto& rewrite = tokenizer_->decode_rules().rewrite;
   if (!rewrite) return utf8_.finish();
   return rewrite(std::exchange(held_, {}) + utf8_.finish());

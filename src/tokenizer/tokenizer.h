@@ -5,7 +5,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,11 +18,15 @@
 #include "base/text_range.h"
 #include "base/utf8.h"
 #include "container/metadata.h"
+#include "tokenizer/text_encoding.h"
 #include "tokenizer/entry_index.h"
 
 namespace hearth {
 
 using TokenId = int32_t;
+
+class Decoder;
+class DecoderRun;
 
 // What a token is; the numbers are GGUF's tokenizer.ggml.token_type.
 enum class TokenKind : uint8_t {
@@ -65,6 +71,18 @@ class Tokenizer {
 
   virtual std::vector<TokenId> encode(std::string_view text, EncodeOptions options) const = 0;
 
+  // Two texts with what the model puts around them, for rerankers and models like BERT.
+  // options.foreign is not looked at.
+  virtual TextEncoding encode_pair(std::string_view first, std::string_view second,
+                               EncodeOptions options) const = 0;
+
+  // Texts and pairs with type ids and masks, cut and filled up as truncation() and padding() say,
+  // which nothing else looks at. kInvalid where texts cannot be cut that far.
+  virtual Result<std::vector<TextEncoding>> encode_batch(std::span<const TextPair> texts,
+                                                     EncodeOptions options) const = 0;
+  const std::optional<Truncation>& truncation() const { return truncation_; }
+  const std::optional<Padding>& padding() const { return padding_; }
+
   // The bytes that a token stands for in running text (no stripping of a leading space); empty
   // for control tokens unless `special`. Ids out of range give an empty string.
   virtual std::string piece(TokenId id, bool special) const = 0;
@@ -92,6 +110,12 @@ class Tokenizer {
   void strip_start(TokenId id, std::string& bytes, bool& start) const;
   const DecodeRules& decode_rules() const { return decode_rules_; }
 
+  // From tokenizer.json: how entries become text; nullptr: piece by piece.
+  const Decoder* decoder() const { return decoder_.get(); }
+  // What such a decoder is given for an id; nothing for ids without an entry, and for control
+  // tokens unless `special`.
+  std::optional<std::string_view> decoder_token(TokenId id, bool special) const;
+
   std::string_view model_name() const { return model_name_; }          // "gpt2", "llama"
   std::string_view pre_tokenizer_name() const { return pre_name_; }    // "qwen2", "smollm", ...
 
@@ -104,6 +128,11 @@ class Tokenizer {
   bool add_bos_ = false, add_eos_ = false;
   bool strips_leading_space_ = false;
   DecodeRules decode_rules_;
+  std::shared_ptr<const Decoder> decoder_;
+  // Added tokens that are decoded to what the normalizer made of them.
+  std::map<TokenId, std::string> normalized_entries_;
+  std::optional<Truncation> truncation_;
+  std::optional<Padding> padding_;
   std::string model_name_, pre_name_;
 };
 
@@ -111,8 +140,8 @@ class Tokenizer {
 // finish() the rest. Equal, piece by piece, to decoding the whole.
 class StreamDecoder {
  public:
-  explicit StreamDecoder(const Tokenizer& tokenizer, bool special = false)
-      : tokenizer_(&tokenizer), special_(special) {}
+  explicit StreamDecoder(const Tokenizer& tokenizer, bool special = false);
+  ~StreamDecoder();
   std::string push(TokenId id);
   std::string finish();
 
@@ -122,6 +151,7 @@ class StreamDecoder {
   bool start_ = true;
   Utf8Stream utf8_;
   std::string held_;  // all of it, where the text is rewritten as a whole
+  std::unique_ptr<DecoderRun> run_;  // where the tokenizer has a decoder
 };
 
 }  // namespace hearth

@@ -13,6 +13,8 @@
 
 namespace hearth {
 
+class PostProcessor;
+
 struct Vocabulary {
   std::vector<std::string> entries;
   EntryIndex index;
@@ -25,6 +27,12 @@ struct Vocabulary {
   std::vector<TokenId> prefix, suffix;
   std::string model_name, pre_name;
   DecodeRules decode_rules;
+  // Of a tokenizer.json; nullptr: prefix and suffix, and piece by piece.
+  std::shared_ptr<const PostProcessor> post_processor;
+  std::shared_ptr<const Decoder> decoder;
+  std::map<TokenId, std::string> normalized_entries;  // added tokens that the normalizer changes
+  std::optional<Truncation> truncation;
+  std::optional<Padding> padding;
   // What the normalizer puts in front of a text, where only the first part of one keeps it: a part
   // after a special token does not.
   std::string first_prefix;
