@@ -196,14 +196,13 @@ constexpr Positional kPositionals[] = {
     {"MODEL", Positional::Count::kRequired, "a name in the store, a .gguf file or a folder"},
     {"PROMPT", Positional::Count::kAny, "the question; without one, stdin, or a chat"},
 };
-constexpr OptionRow kOptions[] = {
+const std::vector<OptionRow> kOptions = with_sampling({
     {.name = "system", .type = OptionType::kString, .value_name = "TEXT",
      .text = "instructions for the model, instead of its own"},
-    kTemperatureOption, kTopKOption, kTopPOption, kMinPOption, kSeedOption, kMaxTokensOption,
-    kStopOption, kContextOption,
+    kContextOption,
     {.name = "verbose", .type = OptionType::kFlag, .text = "print counts and speeds to stderr"},
     kJsonOption, kPrecisionOption, kKvOption, kThreadsOption,
-};
+});
 
 }  // namespace
 

@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <random>
 
 #include "base/file.h"
 #include "cli/progress.h"
+#include "registry/parameters.h"
 
 namespace hearth {
 
@@ -65,27 +67,18 @@ Result<Engine> load_engine(const std::string& name, const Options& options, bool
   return engine;
 }
 
+std::vector<OptionRow> with_sampling(std::initializer_list<OptionRow> own) {
+  std::vector<OptionRow> rows(own);
+  std::span<const OptionRow> flags = sampling_flags();
+  rows.insert(rows.end(), flags.begin(), flags.end());
+  return rows;
+}
+
 Result<SamplingParams> sampling_of(const Options& options, const ResolvedModel& resolved) {
   SamplingParams out;
-  const Json& own = resolved.params;
-  auto number = [&](std::string_view option, std::string_view key, double fallback) {
-    double value = own[key].is_number() ? own[key].as_double() : fallback;
-    return options.number(option, value);
-  };
-  auto integer = [&](std::string_view option, std::string_view key, int64_t fallback) {
-    int64_t value = own[key].is_int() ? own[key].as_int() : fallback;
-    return options.integer(option, value);
-  };
-  out.temperature = number("temperature", "temperature", out.temperature);
-  out.top_k = integer("top-k", "top_k", out.top_k);
-  out.top_p = number("top-p", "top_p", out.top_p);
-  out.min_p = number("min-p", "min_p", out.min_p);
-  out.seed = static_cast<uint64_t>(integer("seed", "seed", 0));
-  out.max_tokens = integer("max-tokens", "num_predict", -1);
-  out.stop = options.list("stop");
-  if (out.stop.empty() && own["stop"].is_array())
-    for (const Json& stop : own["stop"].as_array())
-      if (stop.is_string()) out.stop.push_back(stop.as_string());
+  TRY(apply_sampling(TRY(parameters_from_json(resolved.params)), out));
+  TRY(apply_sampling(options, out));
+  if (out.seed < 0) out.seed = std::random_device{}();
   return out;
 }
 
@@ -125,6 +118,31 @@ Json to_json(const Timings& t) {
                       {"generate_s", t.generate_s},
                       {"prompt_tps", rate(read, t.prompt_s)},
                       {"generate_tps", rate(t.generated_tokens, t.generate_s)}};
+}
+
+namespace {
+
+// JSON has no infinity; OpenAI writes this for "never".
+double json_logprob(double logprob) { return std::max(logprob, -9999.0); }
+
+Json token_json(const TokenLogprob& token, const Tokenizer& tokenizer) {
+  return Json::Object{{"token", static_cast<int64_t>(token.id)},
+                      {"text", replace_invalid_utf8(tokenizer.piece(token.id, true))},
+                      {"logprob", json_logprob(token.logprob)}};
+}
+
+}  // namespace
+
+Json to_json(std::span<const TokenLogprobs> logprobs, const Tokenizer& tokenizer) {
+  Json::Array out;
+  for (const TokenLogprobs& token : logprobs) {
+    Json row = token_json(token.chosen, tokenizer);
+    Json::Array top;
+    for (const TokenLogprob& other : token.top) top.push_back(token_json(other, tokenizer));
+    if (!top.empty()) row.set("top", std::move(top));
+    out.push_back(std::move(row));
+  }
+  return out;
 }
 
 std::string statistics(const Timings& t) {

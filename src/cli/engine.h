@@ -14,28 +14,9 @@
 
 namespace hearth {
 
-inline constexpr OptionRow kTemperatureOption = {
-    .name = "temperature", .type = OptionType::kFloat, .min = 0, .max = 100, .value_name = "T",
-    .text = "randomness; 0 always takes the most likely token (default: the model's, else 0.8)"};
-inline constexpr OptionRow kTopKOption = {
-    .name = "top-k", .type = OptionType::kInt, .min = 0, .max = 1 << 24, .value_name = "K",
-    .text = "choose among the K most likely tokens; 0: all (default: the model's, else 40)"};
-inline constexpr OptionRow kTopPOption = {
-    .name = "top-p", .type = OptionType::kFloat, .min = 0, .max = 1, .value_name = "P",
-    .text = "choose among the likeliest that sum to P (default: the model's, else 0.9)"};
-inline constexpr OptionRow kMinPOption = {
-    .name = "min-p", .type = OptionType::kFloat, .min = 0, .max = 1, .value_name = "P",
-    .text = "drop tokens less than P times as likely as the first (default: 0)"};
-inline constexpr OptionRow kSeedOption = {
-    .name = "seed", .type = OptionType::kInt, .min = 0, .max = 9.0e15, .value_name = "N",
-    .text = "the same seed gives the same text"};
-inline constexpr OptionRow kMaxTokensOption = {
-    .name = "max-tokens", .type = OptionType::kInt, .letter = 'n', .min = 0, .max = 1 << 24,
-    .value_name = "N", .text = "stop after N tokens (default: when the model ends or the context "
-                               "is full)"};
-inline constexpr OptionRow kStopOption = {
-    .name = "stop", .type = OptionType::kString, .many = true, .value_name = "TEXT",
-    .text = "stop before this text; may be given several times"};
+// `own` rows and, after them, those of the sampling table by their flags. Keep the result in a
+// static: the parsed options point into it.
+std::vector<OptionRow> with_sampling(std::initializer_list<OptionRow> own);
 
 // A model that is loaded and ready. Members are declared in the order in which they depend.
 struct Engine {
@@ -59,7 +40,8 @@ Result<KvType> kv_type_of(const Options& options, Precision precision);
 // tokenizer out.
 Result<Engine> load_engine(const std::string& name, const Options& options, bool tokenizer = true);
 
-// What the user asked for over what the model asks for over the defaults.
+// What the user asked for over what the model asks for over the defaults. A negative seed becomes
+// one that nobody knows.
 Result<SamplingParams> sampling_of(const Options& options, const ResolvedModel& resolved);
 
 // A JSON array of token ids from a file (at most 64 MiB).
@@ -67,6 +49,8 @@ Result<std::vector<TokenId>> read_token_file(const std::string& path);
 Result<std::vector<TokenId>> parse_token_array(const Json& json);
 
 Json to_json(const Timings& timings);
+// {"token", "logprob", "text", "top": [...]} of each.
+Json to_json(std::span<const TokenLogprobs> logprobs, const Tokenizer& tokenizer);
 // "prompt: 31 tokens in 0.25 s (124.0 tokens/s), answer: ...".
 std::string statistics(const Timings& timings);
 

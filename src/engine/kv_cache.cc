@@ -3,7 +3,8 @@
 #include <sys/mman.h>
 
 #include <algorithm>
-#include <unordered_set>
+#include <cstring>
+#include <unordered_map>
 
 #include "base/check.h"
 #include "base/math.h"
@@ -18,6 +19,7 @@ struct KvCache::Group {
   int64_t blocks_max = 0;
   int64_t blocks_made = 0;
   std::vector<std::byte*> free;
+  std::unordered_map<const std::byte*, int32_t> sharers;  // owners of blocks that have several
   struct Slab { void* base; size_t bytes; };
   std::vector<Slab> slabs;
 
@@ -44,6 +46,15 @@ struct KvCache::Group {
     std::byte* block = free.back();
     free.pop_back();
     return block;
+  }
+
+  void share(const std::byte* block) { ++sharers.try_emplace(block, 1).first->second; }
+
+  // One owner less; the last one gives it back.
+  void release(const std::byte* block) {
+    auto shared = sharers.find(block);
+    if (shared == sharers.end()) return free.push_back(const_cast<std::byte*>(block));
+    if (--shared->second == 1) sharers.erase(shared);
   }
 };
 
@@ -110,8 +121,49 @@ void KvCache::remove_sequence(SequenceId sequence) {
   sequences_[static_cast<size_t>(sequence)].reset();
 }
 
+SequenceId KvCache::fork(SequenceId from) {
+  SequenceId id = add_sequence();
+  Sequence& copy = *sequences_[static_cast<size_t>(id)];
+  copy = *sequences_[static_cast<size_t>(from)];
+  auto filled = static_cast<size_t>(ceil_div<int64_t>(copy.length, kKvBlock));
+  for (size_t g = 0; g < groups_.size(); ++g) {
+    auto& list = copy.blocks[g];
+    list.resize(std::min(list.size(), filled));
+    for (const std::byte* block : list)
+      if (block != nullptr) groups_[g]->share(block);
+  }
+  return id;
+}
+
+void KvCache::grow(int64_t tokens_max) {
+  for (auto& group : groups_)
+    group->blocks_max =
+        std::max(group->blocks_max, ceil_div<int64_t>(tokens_max, kKvBlock) + 1);
+}
+
+// The block of a position that is going to be written, where it is filled in part already: a copy
+// where others have it too. False when the pool is spent.
+bool KvCache::own_block_at(SequenceId id, int64_t position) {
+  if (position % kKvBlock == 0) return true;
+  Sequence& sequence = *sequences_[static_cast<size_t>(id)];
+  auto index = static_cast<size_t>(position / kKvBlock);
+  for (size_t g = 0; g < groups_.size(); ++g) {
+    Group& group = *groups_[g];
+    const std::byte*& block = sequence.blocks[g][index];
+    if (block == nullptr || !group.sharers.contains(block)) continue;
+    std::byte* own = group.take();
+    if (own == nullptr) return false;
+    std::memcpy(own, block, group.block_bytes);
+    group.release(block);
+    block = own;
+  }
+  return true;
+}
+
 Result<void> KvCache::reserve(SequenceId id, int64_t tokens) {
   Sequence& sequence = *sequences_[static_cast<size_t>(id)];
+  if (tokens > sequence.length && !own_block_at(id, sequence.length))
+    return fail(Code::kTooLarge, "the cache is full: a copy of a block does not fit");
   auto wanted = static_cast<size_t>(ceil_div<int64_t>(tokens, kKvBlock));
   for (size_t g = 0; g < groups_.size(); ++g) {
     auto& list = sequence.blocks[g];
@@ -137,7 +189,7 @@ void KvCache::advance(SequenceId id, int64_t tokens) {
     auto end = std::min<int64_t>(first_visible_block(tokens, groups_[g]->window),
                                  static_cast<int64_t>(list.size()));
     for (int64_t b = end - 1; b >= 0 && list[static_cast<size_t>(b)] != nullptr; --b) {
-      groups_[g]->free.push_back(const_cast<std::byte*>(list[static_cast<size_t>(b)]));
+      groups_[g]->release(list[static_cast<size_t>(b)]);
       list[static_cast<size_t>(b)] = nullptr;
     }
   }
@@ -160,7 +212,7 @@ int64_t KvCache::rewind(SequenceId id, int64_t tokens) {
   for (size_t g = 0; g < groups_.size(); ++g) {
     auto& list = sequence.blocks[g];
     for (; list.size() > keep; list.pop_back())
-      if (list.back() != nullptr) groups_[g]->free.push_back(const_cast<std::byte*>(list.back()));
+      if (list.back() != nullptr) groups_[g]->release(list.back());
   }
   sequence.length = std::min(sequence.length, tokens);
   return sequence.length;
@@ -192,13 +244,20 @@ int64_t KvCache::blocks_used() const {
 
 void KvCache::check_integrity() const {
   for (size_t g = 0; g < groups_.size(); ++g) {
-    std::unordered_set<const std::byte*> seen(groups_[g]->free.begin(), groups_[g]->free.end());
-    CHECK(seen.size() == groups_[g]->free.size());
+    Group& group = *groups_[g];
+    std::unordered_map<const std::byte*, int32_t> owners;
+    for (const std::byte* block : group.free) CHECK(owners.try_emplace(block, 0).second);
     for (const auto& sequence : sequences_)
       if (sequence != nullptr)
         for (const std::byte* block : sequence->blocks[g])
-          CHECK(block == nullptr || seen.insert(block).second);
-    CHECK(static_cast<int64_t>(seen.size()) == groups_[g]->blocks_made);
+          if (block != nullptr) ++owners[block];
+    for (const std::byte* block : group.free) CHECK(owners[block] == 0);
+    for (auto [block, count] : owners) {
+      auto shared = group.sharers.find(block);
+      CHECK(count <= 1 ? shared == group.sharers.end()
+                       : shared != group.sharers.end() && shared->second == count);
+    }
+    CHECK(static_cast<int64_t>(owners.size()) == group.blocks_made);
   }
 }
 

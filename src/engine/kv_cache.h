@@ -1,7 +1,8 @@
 // KvCache: keys and values of the past in blocks of kKvBlock positions, handed out from a pool.
 // Layers of one kind and window share a group; a block of a group holds its positions for every
 // layer of the group. A sequence has one block list per group. Windowed groups give blocks back
-// as soon as no later position can see them.
+// as soon as no later position can see them. Sequences that came from one by fork() share its
+// blocks until one of them writes.
 //
 // One thread at a time (the engine's); kernels only read and write through the addresses.
 #pragma once
@@ -28,8 +29,14 @@ class KvCache {
 
   SequenceId add_sequence();
   void remove_sequence(SequenceId sequence);
+  // A sequence that holds what `sequence` holds. Costs nothing until one of the two writes into a
+  // block of both, which is then copied.
+  SequenceId fork(SequenceId sequence);
+  // Room for `tokens_max` positions in all, where that is more than before.
+  void grow(int64_t tokens_max);
 
-  // Makes room for positions below `tokens`; kTooLarge when the pool is spent (nothing changes).
+  // Makes room for positions below `tokens`, of which those from the length on are going to be
+  // written; kTooLarge when the pool is spent (nothing changes).
   Result<void> reserve(SequenceId sequence, int64_t tokens);
   // Positions below `tokens` are now filled; frees what windows have passed.
   void advance(SequenceId sequence, int64_t tokens);
@@ -47,13 +54,14 @@ class KvCache {
   KvType type() const { return type_; }
   int64_t blocks_used() const;
 
-  // Every block is free or in exactly one list; CHECKs.
+  // Every block is free or in as many lists as it has owners; CHECKs.
   void check_integrity() const;
 
  private:
   struct Group;
   struct Sequence;
   KvCache() = default;
+  bool own_block_at(SequenceId sequence, int64_t position);
   const CacheSpec& spec(int32_t index) const { return specs_[static_cast<size_t>(index)]; }
 
   KvType type_ = KvType::kF16;

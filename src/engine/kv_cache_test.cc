@@ -49,6 +49,60 @@ TEST(KvCache, RandomStepsLoseNoBlock) {
   EXPECT_EQ(cache->blocks_used(), 0);
 }
 
+// Where a test keeps one byte per position in the blocks of a cache.
+std::byte* mark_of(const KvCache& cache, SequenceId s, int32_t index, int64_t position) {
+  auto blocks = cache.blocks(s, index);
+  return const_cast<std::byte*>(blocks[static_cast<size_t>(position / kKvBlock)]) +
+         cache.key_offset(index, 0) + position % kKvBlock;
+}
+
+// Forks share blocks; what one of them writes, the others must not see.
+TEST(KvCache, ForksKeepTheirOwnContent) {
+  constexpr int32_t kWindow = 40;
+  std::mt19937 random(11);
+  auto cache = *KvCache::create(two_kinds(kWindow), KvType::kF16, 1 << 16);
+  std::vector<std::pair<SequenceId, std::vector<std::byte>>> live;
+  live.emplace_back(cache->add_sequence(), std::vector<std::byte>());
+  auto check = [&](size_t i) {
+    auto& [s, content] = live[i];
+    auto length = static_cast<int64_t>(content.size());
+    ASSERT_EQ(cache->length(s), length);
+    for (int64_t p = 0; p < length; ++p) {
+      ASSERT_EQ(*mark_of(*cache, s, 0, p), content[static_cast<size_t>(p)]);
+      if (p <= length - kWindow) continue;
+      ASSERT_EQ(*mark_of(*cache, s, 1, p), content[static_cast<size_t>(p)]);
+    }
+  };
+  for (int step = 0; step < 3000; ++step) {
+    size_t i = random() % live.size(), kind = random() % 8;
+    auto& [s, content] = live[i];
+    if (kind == 0 && live.size() < 12) {
+      live.emplace_back(cache->fork(s), content);
+    } else if (kind == 1 && live.size() > 1) {
+      cache->remove_sequence(s);
+      live.erase(live.begin() + static_cast<ptrdiff_t>(i));
+    } else if (kind == 2 || content.size() > 400) {
+      size_t to = content.empty() ? 0 : random() % content.size();
+      content.resize(static_cast<size_t>(cache->rewind(s, static_cast<int64_t>(to))));
+    } else {
+      size_t more = 1 + random() % 40;
+      auto wanted = static_cast<int64_t>(content.size() + more);
+      ASSERT_TRUE(cache->reserve(s, wanted));
+      for (auto p = static_cast<int64_t>(content.size()); p < wanted; ++p) {
+        content.push_back(static_cast<std::byte>(random()));
+        for (int32_t index : {0, 1, 2}) *mark_of(*cache, s, index, p) = content.back();
+      }
+      cache->advance(s, wanted);
+    }
+    if (step % 10 == 0)
+      for (size_t j = 0; j < live.size(); ++j) check(j);
+    if (step % 100 == 0) cache->check_integrity();
+  }
+  for (auto& [s, content] : live) cache->remove_sequence(s);
+  cache->check_integrity();
+  EXPECT_EQ(cache->blocks_used(), 0);
+}
+
 TEST(KvCache, EveryVisiblePositionHasABlock) {
   constexpr int32_t kWindow = 40;
   auto cache = *KvCache::create(two_kinds(kWindow), KvType::kF32, 2000);

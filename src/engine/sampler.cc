@@ -3,98 +3,116 @@
 #include <algorithm>
 #include <cmath>
 
-#include "base/check.h"
 #include "base/rng.h"
 
 namespace hearth {
 namespace {
 
-// NaN sorts last, so that a broken model gives some token rather than undefined behaviour.
-bool before(const Candidate& a, const Candidate& b) {
-  if (a.logit != b.logit) {
-    if (std::isnan(b.logit)) return !std::isnan(a.logit);
-    return a.logit > b.logit;
+constexpr size_t kBadWordsMax = 4096;
+
+// A text forbids its tokens as they come at the start of a line and inside one.
+void add_bad_word(const Tokenizer& tokenizer, const std::string& word,
+                  std::vector<std::vector<TokenId>>& out) {
+  constexpr EncodeOptions kPlain{.add_special = false, .parse_special = false};
+  for (const std::string& text : {word, " " + word}) {
+    std::vector<TokenId> ids = tokenizer.encode(text, kPlain);
+    if (!ids.empty() && std::ranges::find(out, ids) == out.end()) out.push_back(std::move(ids));
   }
-  return a.id < b.id;
 }
 
-TokenId most_likely(std::span<const float> logits) {
-  size_t best = 0;
-  for (size_t i = 1; i < logits.size(); ++i)
-    if (logits[i] > logits[best] || (std::isnan(logits[best]) && !std::isnan(logits[i]))) best = i;
-  return static_cast<TokenId>(best);
+Result<void> check(const SamplingParams& p) {
+  if (p.bad_words.size() + p.bad_tokens.size() > kBadWordsMax)
+    return fail(Code::kTooLarge, "at most {} bad words can be given", kBadWordsMax);
+  for (const auto& sequence : p.bad_tokens)
+    if (sequence.empty()) return fail(Code::kInvalid, "a sequence of bad tokens is empty");
+  for (const std::string& word : p.bad_words)
+    if (word.empty()) return fail(Code::kInvalid, "a bad word is empty");
+  for (const TokenBias& row : p.logit_bias)
+    if (std::isnan(row.bias)) return fail(Code::kInvalid, "a logit bias is not a number");
+  for (double value : {p.temperature, p.top_p, p.min_p, p.typical_p, p.top_n_sigma,
+                       p.xtc_probability, p.xtc_threshold, p.dynatemp_range, p.dynatemp_exponent,
+                       p.mirostat_tau, p.mirostat_eta, p.repeat_penalty, p.presence_penalty,
+                       p.frequency_penalty, p.dry_multiplier, p.dry_base, p.length_penalty})
+    if (!std::isfinite(value)) return fail(Code::kInvalid, "a sampling parameter is not a number");
+  if (p.repeat_penalty <= 0) return fail(Code::kInvalid, "repeat_penalty must be above 0");
+  if (p.mirostat < 0 || p.mirostat > 2) return fail(Code::kInvalid, "mirostat is 0, 1 or 2");
+  return {};
 }
 
 }  // namespace
 
-std::vector<Candidate> top_k(std::span<const float> logits, int64_t k) {
-  std::vector<Candidate> all(logits.size());
-  for (size_t i = 0; i < logits.size(); ++i) all[i] = {static_cast<TokenId>(i), logits[i]};
-  size_t keep = k <= 0 ? all.size() : std::min(all.size(), static_cast<size_t>(k));
-  std::partial_sort(all.begin(), all.begin() + static_cast<ptrdiff_t>(keep), all.end(), before);
-  all.resize(keep);
-  return all;
+double Draws::uniform(Purpose purpose) const {
+  uint64_t stream = sequence | static_cast<uint64_t>(purpose) << 56;
+  return hearth::uniform(seed, stream, position);
 }
 
-std::vector<double> probabilities(std::span<const Candidate> candidates, double temperature) {
-  std::vector<double> out(candidates.size());
-  double sum = 0;
-  for (size_t i = 0; i < out.size(); ++i) {
-    double x = (static_cast<double>(candidates[i].logit) - candidates[0].logit) / temperature;
-    out[i] = std::isnan(x) ? 0.0 : std::exp(x);
-    sum += out[i];
+Result<std::shared_ptr<const SamplerPlan>> SamplerPlan::create(const SamplingParams& params,
+                                                               const Tokenizer* tokenizer) {
+  TRY(check(params));
+  auto plan = std::make_shared<SamplerPlan>();
+  plan->params = params;
+  plan->chain = TRY(make_chain(params));
+  plan->greedy = plan->chain.size() == 1 && plan->chain[0]->name == "temperature" &&
+                 params.temperature <= 0 && params.dynatemp_range <= 0;
+  plan->bad_tokens = params.bad_tokens;
+  plan->ends = params.stop_token_ids;
+  if (tokenizer == nullptr) return plan;
+  for (const std::string& word : params.bad_words)
+    add_bad_word(*tokenizer, word, plan->bad_tokens);
+  if (params.min_tokens > 0)
+    for (TokenId id = 0; id < tokenizer->size(); ++id)
+      if (tokenizer->ends_generation(id)) plan->ends.push_back(id);
+  bool dry = std::ranges::find(plan->chain, std::string_view("dry"), &Step::name) !=
+             plan->chain.end();
+  if (dry) plan->breakers = TRY(dry_breakers(*tokenizer, params.dry_sequence_breakers));
+  return plan;
+}
+
+Draws Sampler::draws(size_t position) const {
+  return {.seed = static_cast<uint64_t>(plan_->params.seed), .sequence = sequence_,
+          .position = position};
+}
+
+Candidates Sampler::candidates(std::span<float> logits, std::span<const TokenId> history) const {
+  StepContext context{.params = plan_->params,
+                      .history = history,
+                      .draws = draws(history.size()),
+                      .bad_tokens = plan_->bad_tokens,
+                      .forbidden = {},
+                      .breakers = &plan_->breakers,
+                      .mirostat_mu = mu_};
+  if (generated_ < plan_->params.min_tokens) context.forbidden = plan_->ends;
+  Candidates candidates(logits);
+  for (const Step* step : plan_->chain) step->run(candidates, context);
+  return candidates;
+}
+
+void Sampler::accept(const Candidates& candidates, const Candidate& chosen) {
+  ++generated_;
+  if (plan_->params.mirostat == 0) return;
+  double p = std::exp(chosen.logit - candidates.log_sum_exp());
+  mu_ = mirostat_update(mu_, p, plan_->params);
+}
+
+Result<TokenId> Sampler::sample(std::span<float> logits, std::span<const TokenId> history,
+                                TokenLogprobs* after) {
+  auto none = [] {
+    return fail(Code::kInvalid, "no token can follow: each is forbidden, or the model's logits are "
+                                "not numbers");
+  };
+  if (plan_->greedy && after == nullptr) {
+    TokenId best = most_likely(logits);
+    if (best < 0) return none();
+    ++generated_;
+    return best;
   }
-  if (!(sum > 0) || !std::isfinite(sum)) {
-    std::fill(out.begin(), out.end(), 0.0);
-    if (!out.empty()) out[0] = 1;
-    return out;
-  }
-  for (double& p : out) p /= sum;
-  return out;
-}
-
-void keep_top_p(std::vector<Candidate>& candidates, double p) {
-  if (p >= 1 || candidates.size() < 2) return;
-  std::vector<double> chances = probabilities(candidates, 1.0);
-  double sum = 0;
-  for (size_t i = 0; i < candidates.size(); ++i) {
-    sum += chances[i];
-    if (sum >= p) {
-      candidates.resize(i + 1);
-      return;
-    }
-  }
-}
-
-void keep_min_p(std::vector<Candidate>& candidates, double min_p) {
-  if (min_p <= 0 || candidates.empty()) return;
-  double lowest = candidates[0].logit + std::log(min_p);
-  auto weak = [&](const Candidate& c) { return c.logit < lowest; };
-  auto first = std::find_if(candidates.begin() + 1, candidates.end(), weak);
-  candidates.erase(first, candidates.end());
-}
-
-size_t draw(std::span<const double> probabilities, double u) {
-  double sum = 0;
-  size_t last = 0;
-  for (size_t i = 0; i < probabilities.size(); ++i) {
-    if (probabilities[i] <= 0) continue;
-    last = i;
-    sum += probabilities[i];
-    if (u < sum) return i;
-  }
-  return last;  // rounding left the sum a little below one
-}
-
-TokenId sample(std::span<const float> logits, const SamplingParams& params, uint64_t sequence,
-               uint64_t position) {
-  CHECK(!logits.empty());
-  if (params.temperature <= 0) return most_likely(logits);
-  std::vector<Candidate> candidates = top_k(logits, params.top_k);
-  keep_top_p(candidates, params.top_p);
-  keep_min_p(candidates, params.min_p);
-  std::vector<double> chances = probabilities(candidates, params.temperature);
-  return candidates[draw(chances, uniform(params.seed, sequence, position))].id;
+  Candidates left = candidates(logits, history);
+  if (left.size() == 0 || !std::isfinite(left.max_logit())) return none();
+  auto purpose = plan_->params.mirostat != 0 ? Draws::Purpose::kMirostat : Draws::Purpose::kToken;
+  Candidate chosen = left.draw(draws(history.size()).uniform(purpose));
+  accept(left, chosen);
+  if (after != nullptr) *after = logprobs_of(left, chosen, plan_->params.logprobs);
+  return chosen.id;
 }
 
 }  // namespace hearth

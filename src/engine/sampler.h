@@ -1,48 +1,61 @@
-// Sampling: from logits to a token. Each step is a small function on the candidates; the chain's
-// order is llama.cpp's and Ollama's: top-k, top-p, min-p, temperature last. Random numbers are
-// counted by (seed, sequence, position), so that the same seed gives the same text whatever else
-// runs.
+// Sampler: from logits to a token, for one sequence. The steps are in engine/sampling/, a request's
+// parameters in base/sampling_params.h. What is drawn is a function of the logits, the history and
+// (seed, sequence, position), and of mirostat's state, so that the same seed gives the same text
+// whatever else runs.
+//
+//   auto plan = TRY(SamplerPlan::create(params, tokenizer));   // once for a request
+//   Sampler sampler(plan, 0);                                  // one for each of its sequences
+//   TokenId id = TRY(sampler.sample(logits, history));         // history grows by id
 #pragma once
 
-#include <cstdint>
+#include <memory>
 #include <span>
-#include <string>
 #include <vector>
 
-#include "tokenizer/tokenizer.h"
+#include "base/sampling_params.h"
+#include "engine/logprobs.h"
+#include "engine/sampling/chain.h"
 
 namespace hearth {
 
-// Defaults are Ollama's.
-struct SamplingParams {
-  double temperature = 0.8;  // 0: the most likely token, the lowest id among equals
-  int64_t top_k = 40;        // 0: all
-  double top_p = 0.9;        // 1: all
-  double min_p = 0.0;        // 0: all
-  uint64_t seed = 0;
-  int64_t max_tokens = -1;   // -1: as many as the context has room for
-  std::vector<std::string> stop;
-  bool ignore_eos = false;
+// What the sequences of a request share. Immutable.
+struct SamplerPlan {
+  // Checks the parameters and prepares what they need of the tokenizer (nullptr: there are no texts
+  // to look up, bad_words and breakers are left out).
+  static Result<std::shared_ptr<const SamplerPlan>> create(const SamplingParams& params,
+                                                           const Tokenizer* tokenizer);
+  SamplingParams params;
+  std::vector<const Step*> chain;
+  bool greedy = false;  // the most likely of the raw logits, and nothing else
+  std::vector<std::vector<TokenId>> bad_tokens;
+  std::vector<TokenId> ends;  // what ends an answer, while min_tokens forbids it
+  DryBreakers breakers;
 };
 
-struct Candidate {
-  TokenId id;
-  float logit;
+class Sampler {
+ public:
+  // `sequence` numbers the answers of one request.
+  Sampler(std::shared_ptr<const SamplerPlan> plan, uint64_t sequence)
+      : plan_(std::move(plan)), sequence_(sequence), mu_(2 * plan_->params.mirostat_tau) {}
+
+  // The next token after `history` (prompt and answer so far). Edits the logits. kInvalid when no
+  // token is possible. `after`: filled with the log probabilities that the chain left, and as many
+  // alternatives as params.logprobs.
+  Result<TokenId> sample(std::span<float> logits, std::span<const TokenId> history,
+                         TokenLogprobs* after = nullptr);
+
+  // The same in two halves, for tests and for callers that choose by themselves: the candidates
+  // that the chain leaves, and what follows from the choice of one.
+  Candidates candidates(std::span<float> logits, std::span<const TokenId> history) const;
+  void accept(const Candidates& candidates, const Candidate& chosen);
+
+ private:
+  Draws draws(size_t position) const;
+
+  std::shared_ptr<const SamplerPlan> plan_;
+  uint64_t sequence_;
+  double mu_;  // mirostat's state
+  int64_t generated_ = 0;
 };
-
-// The k largest logits, largest first; equal ones by id. k <= 0: all.
-std::vector<Candidate> top_k(std::span<const float> logits, int64_t k);
-// From candidates sorted as top_k() leaves them: the shortest head whose probabilities sum to p.
-void keep_top_p(std::vector<Candidate>& candidates, double p);
-// Those at least min_p times as likely as the first.
-void keep_min_p(std::vector<Candidate>& candidates, double min_p);
-// Probabilities at a temperature (> 0), in the order of the candidates; they sum to 1.
-std::vector<double> probabilities(std::span<const Candidate> candidates, double temperature);
-// The candidate at which the running sum passes u in [0, 1).
-size_t draw(std::span<const double> probabilities, double u);
-
-// The whole chain. `sequence` and `position` number the draw.
-TokenId sample(std::span<const float> logits, const SamplingParams& params, uint64_t sequence,
-               uint64_t position);
 
 }  // namespace hearth

@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "base/check.h"
+#include "engine/request.h"
 
 namespace hearth {
 namespace {
@@ -16,41 +17,14 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
+// The likeliest first, `n` of them.
+void keep_likeliest(std::vector<Generation>& choices, size_t n) {
+  if (choices.size() <= n) return;
+  std::ranges::stable_sort(choices, std::greater<>(), &Generation::mean_logprob);
+  choices.resize(n);
+}
+
 }  // namespace
-
-std::string_view name_of(FinishReason reason) {
-  switch (reason) {
-    case FinishReason::kStop: return "stop";
-    case FinishReason::kLength: return "length";
-    case FinishReason::kCancelled: return "cancelled";
-  }
-  return "stop";
-}
-
-std::string StopFilter::push(std::string_view text) {
-  held_.append(text);
-  size_t first = std::string::npos;
-  for (const std::string& stop : *stops_)
-    if (!stop.empty()) first = std::min(first, held_.find(stop));
-  if (first != std::string::npos) {
-    stopped_ = true;
-    std::string out = held_.substr(0, first);
-    held_.clear();
-    return out;
-  }
-  size_t keep = 0;  // the longest end of held_ that begins a stop string
-  for (const std::string& stop : *stops_)
-    for (size_t n = std::min(stop.empty() ? 0 : stop.size() - 1, held_.size()); n > keep; --n)
-      if (std::string_view(held_).ends_with(std::string_view(stop).substr(0, n))) {
-        keep = n;
-        break;
-      }
-  std::string out = held_.substr(0, held_.size() - keep);
-  held_.erase(0, held_.size() - keep);
-  return out;
-}
-
-std::string StopFilter::finish() { return std::exchange(held_, {}); }
 
 Result<Session> Session::create(Runner& runner, std::shared_ptr<const Tokenizer> tokenizer,
                                 int64_t context, KvType kv) {
@@ -60,93 +34,147 @@ Result<Session> Session::create(Runner& runner, std::shared_ptr<const Tokenizer>
   return session;
 }
 
-Result<void> Session::step(std::span<const TokenId> tokens, bool wants_logits,
-                           const GenerateEvents& events) {
+Result<void> Session::step(std::span<const TokenId> tokens, bool all_logits, Request& request) {
   Batch batch;
-  batch.add(sequence_, static_cast<int32_t>(cached_.size()), tokens);
-  batch.rows.back().wants_logits = wants_logits;
-  auto keep = [&](int64_t, int64_t, const float* logits, int64_t stride) {
-    logits_.assign(logits, logits + stride);
+  auto at = static_cast<int32_t>(cached_.size());
+  bool last = cached_.size() + tokens.size() == request.prompt.size();
+  batch.add(sequence_, at, tokens, all_logits);
+  batch.rows.back().wants_logits = all_logits || last;
+  auto keep = [&](int64_t first, int64_t rows, const float* logits, int64_t stride) {
+    for (int64_t r = 0; r < rows; ++r) {
+      logits_.assign(logits + r * stride, logits + (r + 1) * stride);
+      auto next = static_cast<size_t>(at + first + r + 1);
+      if (all_logits && next < request.prompt.size())
+        request.out.prompt_logprobs.push_back(
+            logprobs_of(logits_, request.prompt[next], request.params.prompt_logprobs));
+    }
   };
-  TRY(runner_->forward(batch, *cache_, keep, events.cancel));
+  TRY(runner_->forward(batch, *cache_, keep, request.events.cancel));
   cached_.insert(cached_.end(), tokens.begin(), tokens.end());
   return {};
 }
 
-Result<void> Session::read_prompt(std::span<const TokenId> prompt, const GenerateEvents& events,
-                                  Timings& timings) {
+Result<void> Session::read_prompt(Request& request) {
+  std::span<const TokenId> prompt = request.prompt;
   auto [mine, theirs] = std::mismatch(cached_.begin(), cached_.end(), prompt.begin(),
                                       prompt.end());
   auto common = static_cast<size_t>(theirs - prompt.begin());
   common = std::min(common, prompt.size() - 1);  // the last token must give logits
+  bool all_logits = request.params.prompt_logprobs >= 0;
+  if (all_logits) common = 0;
   common = static_cast<size_t>(cache_->rewind(sequence_, static_cast<int64_t>(common)));
   cached_.resize(common);
-  timings.cached_tokens = static_cast<int64_t>(common);
+  request.out.timings.cached_tokens = static_cast<int64_t>(common);
   for (size_t at = common; at < prompt.size();) {
     size_t count = std::min(kPromptChunk, prompt.size() - at);
-    TRY(step(prompt.subspan(at, count), at + count == prompt.size(), events));
+    TRY(step(prompt.subspan(at, count), all_logits, request));
     at += count;
-    if (events.on_prompt)
-      events.on_prompt(static_cast<int64_t>(at), static_cast<int64_t>(prompt.size()));
+    if (request.events.on_prompt)
+      request.events.on_prompt(static_cast<int64_t>(at), static_cast<int64_t>(prompt.size()));
   }
   return {};
 }
 
-Result<Generation> Session::generate(std::span<const TokenId> prompt, const SamplingParams& params,
-                                     const GenerateEvents& events) {
-  Generation out;
-  out.timings.prompt_tokens = static_cast<int64_t>(prompt.size());
-  if (prompt.empty()) return fail(Code::kInvalid, "the prompt is empty");
-  if (static_cast<int64_t>(prompt.size()) >= context_)
+// Every answer that goes on gives one row to a step; they share the cache of the prompt.
+Result<void> Session::sample_answers(Request& request) {
+  const SamplingParams& p = request.params;
+  auto count = static_cast<size_t>(std::max(p.n, p.best_of));
+  cache_->grow(context_ * static_cast<int64_t>(count));
+  Forks forks(*cache_);
+  std::vector<std::unique_ptr<Answer>> answers;
+  std::vector<std::vector<float>> logits(count, logits_);
+  for (size_t i = 0; i < count; ++i) {
+    if (i > 0) forks.add(sequence_);
+    answers.push_back(std::make_unique<Answer>(request.plan, tokenizer_, request.prompt, i,
+                                               request.limit));
+  }
+  auto sink_of = [&](size_t i) { return i == 0 ? request.events.on_text : TextSink(); };
+  auto sequence_of = [&](size_t i) { return i == 0 ? sequence_ : forks.ids()[i - 1]; };
+  while (true) {
+    Batch batch;
+    std::vector<size_t> rows;
+    std::vector<TokenId> tokens(count);
+    for (size_t i = 0; i < count; ++i) {
+      if (!answers[i]->done()) TRY(answers[i]->take(logits[i], sink_of(i)));
+      if (answers[i]->done()) continue;
+      tokens[i] = answers[i]->last();
+      auto position = static_cast<int64_t>(request.prompt.size()) + answers[i]->count() - 1;
+      batch.add(sequence_of(i), static_cast<int32_t>(position), std::span(&tokens[i], 1));
+      rows.push_back(i);
+    }
+    if (rows.empty()) break;
+    auto keep = [&](int64_t first, int64_t many, const float* row, int64_t stride) {
+      for (int64_t r = 0; r < many; ++r, row += stride)
+        logits[rows[static_cast<size_t>(first + r)]].assign(row, row + stride);
+    };
+    auto stepped = runner_->forward(batch, *cache_, keep, request.events.cancel);
+    if (!stepped && stepped.error().code != Code::kCancelled)
+      return std::unexpected(stepped.error());
+    if (stepped && rows.front() == 0) cached_.push_back(tokens[0]);
+    if (!stepped || request.cancel_wanted()) break;
+  }
+  for (size_t i = 0; i < count; ++i)
+    request.out.choices.push_back(answers[i]->finish(FinishReason::kCancelled, sink_of(i)));
+  return {};
+}
+
+Result<void> Session::check(const Request& request) const {
+  const SamplingParams& p = request.params;
+  size_t size = request.prompt.size();
+  if (request.prompt.empty()) return fail(Code::kInvalid, "the prompt is empty");
+  if (static_cast<int64_t>(size) >= context_)
     return fail(Code::kTooLarge,
                 "the prompt has {} tokens, but the context has room for {} and one is needed for "
                 "the answer; shorten the prompt or raise the context with --ctx",
-                prompt.size(), context_);
+                size, context_);
+  if (p.n < 1) return fail(Code::kInvalid, "n must be at least 1");
+  if (p.best_of > 0 && p.best_of < p.n)
+    return fail(Code::kInvalid, "best_of is {}, but n is {}: there would not be enough", p.best_of,
+                p.n);
+  if (p.max_tokens >= 0 && p.min_tokens > p.max_tokens)
+    return fail(Code::kInvalid, "min_tokens is {}, more than the {} tokens of the answer",
+                p.min_tokens, p.max_tokens);
+  if (p.num_beams > 1 && p.n > p.num_beams)
+    return fail(Code::kInvalid, "{} beams cannot give {} answers", p.num_beams, p.n);
+  if (p.num_beams > 1 && (p.logprobs >= 0 || p.best_of > 0))
+    return fail(Code::kUnsupported, "beam search gives scores; it has no logprobs and no best_of");
+  return {};
+}
+
+Result<Completion> Session::complete(std::span<const TokenId> prompt, const SamplingParams& params,
+                                     const GenerateEvents& events) {
+  Request request{.prompt = prompt, .params = params, .events = events};
+  TRY(check(request));
+  request.plan = TRY(SamplerPlan::create(params, tokenizer_.get()));
   int64_t room = context_ - static_cast<int64_t>(prompt.size());
-  int64_t limit = params.max_tokens < 0 ? room : std::min(room, params.max_tokens);
+  request.limit = params.max_tokens < 0 ? room : std::min(room, params.max_tokens);
+  Timings& timings = request.out.timings;
+  timings.prompt_tokens = static_cast<int64_t>(prompt.size());
 
   auto start = std::chrono::steady_clock::now();
-  auto cancelled = [&](const Error& e) { return e.code == Code::kCancelled; };
-  if (auto read = read_prompt(prompt, events, out.timings); !read) {
-    if (!cancelled(read.error())) return std::unexpected(read.error());
-    out.reason = FinishReason::kCancelled;
-    return out;
+  if (auto read = read_prompt(request); !read) {
+    if (read.error().code != Code::kCancelled) return std::unexpected(read.error());
+    request.out.choices.push_back({.reason = FinishReason::kCancelled});
+    return std::move(request.out);
   }
-  out.timings.prompt_s = seconds_since(start);
+  timings.prompt_s = seconds_since(start);
 
   start = std::chrono::steady_clock::now();
-  StreamDecoder decoder(*tokenizer_);
-  StopFilter filter(params.stop);
-  auto emit = [&](std::string text) {
-    out.text += text;
-    if (!text.empty() && events.on_text) events.on_text(text);
-  };
-  out.reason = FinishReason::kLength;
-  while (static_cast<int64_t>(out.tokens.size()) < limit) {
-    TokenId id = sample(logits_, params, static_cast<uint64_t>(sequence_), cached_.size());
-    if (tokenizer_->ends_generation(id) && !params.ignore_eos) {
-      out.reason = FinishReason::kStop;
-      break;
-    }
-    out.tokens.push_back(id);
-    emit(filter.push(decoder.push(id)));
-    if (filter.stopped()) {
-      out.reason = FinishReason::kStop;
-      break;
-    }
-    if (static_cast<int64_t>(out.tokens.size()) == limit) break;
-    auto stepped = step(std::span(&out.tokens.back(), 1), true, events);
-    if (!stepped && !cancelled(stepped.error())) return std::unexpected(stepped.error());
-    if (!stepped || (events.cancel != nullptr && events.cancel->load())) {
-      out.reason = FinishReason::kCancelled;
-      break;
-    }
-  }
-  if (!filter.stopped()) emit(filter.push(decoder.finish()));
-  if (!filter.stopped()) emit(filter.finish());
-  out.timings.generated_tokens = static_cast<int64_t>(out.tokens.size());
-  out.timings.generate_s = seconds_since(start);
-  return out;
+  bool beams = params.num_beams > 1 && request.limit > 0;
+  TRY(beams ? search_beams(request) : sample_answers(request));
+  timings.generate_s = seconds_since(start);
+  for (Generation& choice : request.out.choices)
+    timings.generated_tokens += choice.timings.generated_tokens;
+  keep_likeliest(request.out.choices, static_cast<size_t>(params.n));
+  return std::move(request.out);
+}
+
+Result<Generation> Session::generate(std::span<const TokenId> prompt, const SamplingParams& params,
+                                     const GenerateEvents& events) {
+  Completion all = TRY(complete(prompt, params, events));
+  Generation first = std::move(all.choices.front());
+  first.timings = all.timings;
+  return first;
 }
 
 }  // namespace hearth

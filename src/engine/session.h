@@ -9,48 +9,26 @@
 #include <string>
 #include <vector>
 
+#include "engine/answer.h"
+#include "engine/beam.h"
 #include "engine/runner.h"
-#include "engine/sampler.h"
 
 namespace hearth {
 
-enum class FinishReason : uint8_t { kStop, kLength, kCancelled };
-std::string_view name_of(FinishReason reason);  // "stop", "length", "cancelled"
-
-struct Timings {
-  int64_t prompt_tokens = 0;   // all of the prompt
-  int64_t cached_tokens = 0;   // of those, found in the cache
-  int64_t generated_tokens = 0;
-  double prompt_s = 0, generate_s = 0;
-};
-
-struct Generation {
-  std::vector<TokenId> tokens;  // without the one that ended it
-  std::string text;             // without a stop string
-  FinishReason reason = FinishReason::kStop;
-  Timings timings;
-};
-
 struct GenerateEvents {
-  // Text as it becomes certain (whole characters, nothing of a stop string). May be empty.
+  // Text as it becomes certain (whole characters, nothing of a stop string). May be empty. With
+  // several answers, that of the first.
   std::function<void(std::string_view text)> on_text;
   std::function<void(int64_t done, int64_t total)> on_prompt;  // prompt tokens computed so far
   const std::atomic<bool>* cancel = nullptr;
 };
 
-// Holds back text that may turn out to be the beginning of a stop string.
-class StopFilter {
- public:
-  explicit StopFilter(const std::vector<std::string>& stops) : stops_(&stops) {}
-  // The text that is certain after these bytes; stopped() tells whether a stop string is complete.
-  std::string push(std::string_view text);
-  std::string finish();  // what was held back
-  bool stopped() const { return stopped_; }
-
- private:
-  const std::vector<std::string>* stops_;
-  std::string held_;
-  bool stopped_ = false;
+// All that a request with several answers, or with log probabilities of its prompt, gives.
+struct Completion {
+  std::vector<Generation> choices;  // best_of and beams: the likeliest first
+  // One per prompt token but the first, which follows nothing.
+  std::vector<TokenLogprobs> prompt_logprobs;
+  Timings timings;  // generated_tokens counts those of every answer
 };
 
 class Session {
@@ -63,24 +41,30 @@ class Session {
 
   // Generates after `prompt`. kTooLarge, with the lengths, when it leaves no room for a token.
   // A cancelled call returns what there is, with kCancelled as its reason.
+  Result<Completion> complete(std::span<const TokenId> prompt, const SamplingParams& params,
+                              const GenerateEvents& events);
+  // The first of its choices, with the timings of all.
   Result<Generation> generate(std::span<const TokenId> prompt, const SamplingParams& params,
                               const GenerateEvents& events);
 
  private:
+  struct Request;
   Session(Runner& runner, std::shared_ptr<const Tokenizer> tokenizer, int64_t context)
       : runner_(&runner), tokenizer_(std::move(tokenizer)), context_(context) {}
-  Result<void> read_prompt(std::span<const TokenId> prompt, const GenerateEvents& events,
-                           Timings& timings);
-  Result<void> step(std::span<const TokenId> tokens, bool wants_logits,
-                    const GenerateEvents& events);
+  Result<void> check(const Request& request) const;
+  Result<void> read_prompt(Request& request);
+  Result<void> step(std::span<const TokenId> tokens, bool all_logits, Request& request);
+  Result<void> sample_answers(Request& request);
+  Result<void> search_beams(Request& request);
+  Generation to_generation(const Beam& beam, const Request& request) const;
 
   Runner* runner_;
   std::shared_ptr<const Tokenizer> tokenizer_;
   int64_t context_;
   std::unique_ptr<KvCache> cache_;
   SequenceId sequence_ = 0;
-  std::vector<TokenId> cached_;  // what the cache holds
-  std::vector<float> logits_;    // after the last token
+  std::vector<TokenId> cached_;  // what the cache holds of sequence_
+  std::vector<float> logits_;    // after the last token of the prompt
 };
 
 }  // namespace hearth

@@ -6,34 +6,6 @@
 namespace hearth {
 namespace {
 
-std::string all_of(StopFilter& filter, std::vector<std::string> pieces) {
-  std::string out;
-  for (const std::string& piece : pieces) {
-    out += filter.push(piece);
-    if (filter.stopped()) return out;
-  }
-  return out + filter.finish();
-}
-
-TEST(StopFilter, FindsStopsThatSpanPieces) {
-  std::vector<std::string> stops = {"STOP", "\n\n"};
-  StopFilter a(stops);
-  EXPECT_EQ(all_of(a, {"one S", "T", "OP two"}), "one ");
-  EXPECT_TRUE(a.stopped());
-  StopFilter b(stops);
-  EXPECT_EQ(all_of(b, {"one ST", "AR\n", "x\n"}), "one STAR\nx\n");
-  EXPECT_FALSE(b.stopped());
-}
-
-TEST(StopFilter, EmitsWhatCannotBeAStopAtOnce) {
-  std::vector<std::string> stops = {"abc"};
-  StopFilter f(stops);
-  EXPECT_EQ(f.push("xya"), "xy");
-  EXPECT_EQ(f.push("b"), "");
-  EXPECT_EQ(f.push("abc"), "ab");
-  EXPECT_TRUE(f.stopped());
-}
-
 class TinySession : public testing::Test {
  protected:
   void SetUp() override { load("llama"); }
@@ -137,6 +109,60 @@ TEST_F(TinySession, AStopStringEndsTheText) {
   EXPECT_EQ(stopped->text, plain->text.substr(0, plain->text.find(p.stop[0])));
   EXPECT_EQ(streamed, stopped->text);
   EXPECT_EQ(stopped->reason, FinishReason::kStop);
+}
+
+TEST_F(TinySession, StopTokensAndMinTokens) {
+  auto plain = make().generate(prompt_, greedy(20), {});
+  ASSERT_TRUE(plain);
+  SamplingParams p = greedy(20);
+  p.stop_token_ids = {plain->tokens[3]};
+  auto stopped = make().generate(prompt_, p, {});
+  ASSERT_TRUE(stopped);
+  EXPECT_EQ(stopped->reason, FinishReason::kStop);
+  EXPECT_EQ(stopped->stop_token, plain->tokens[3]);
+  EXPECT_LE(stopped->tokens.size(), 3u);
+  p.min_tokens = 10;  // until then the token cannot come at all
+  auto longer = make().generate(prompt_, p, {});
+  ASSERT_TRUE(longer);
+  ASSERT_GE(longer->tokens.size(), 10u);
+  for (size_t i = 0; i < 10; ++i) EXPECT_NE(longer->tokens[i], plain->tokens[3]);
+  p.min_tokens = 21;
+  EXPECT_FALSE(make().generate(prompt_, p, {}));
+}
+
+TEST_F(TinySession, SeveralAnswersAreThoseOfTheirOwnNumbers) {
+  SamplingParams p{.temperature = 1, .top_k = 0, .top_p = 1, .seed = 7, .max_tokens = 40,
+                   .ignore_eos = true};
+  auto alone = make().generate(prompt_, p, {});
+  ASSERT_TRUE(alone);
+  p.n = 5;
+  for (const char* name : {"llama", "gemma3"}) {
+    load(name);
+    p.n = 1;
+    Session session = make();
+    auto first = session.generate(prompt_, p, {});
+    p.n = 5;
+    auto many = session.complete(prompt_, p, {});
+    auto again = make().complete(prompt_, p, {});
+    ASSERT_TRUE(first && many && again);
+    ASSERT_EQ(many->choices.size(), 5u);
+    EXPECT_EQ(many->choices[0].tokens, first->tokens);
+    for (size_t i = 0; i < 5; ++i) {
+      EXPECT_EQ(many->choices[i].tokens, again->choices[i].tokens);
+      EXPECT_EQ(many->choices[i].tokens.size(), 40u);
+      if (i > 0) EXPECT_NE(many->choices[i].tokens, many->choices[0].tokens);
+    }
+    p.best_of = 5;  // of those, the likeliest
+    p.n = 2;
+    p.logprobs = 0;
+    auto best = session.complete(prompt_, p, {});
+    ASSERT_TRUE(best);
+    ASSERT_EQ(best->choices.size(), 2u);
+    EXPECT_GE(best->choices[0].mean_logprob, best->choices[1].mean_logprob);
+    EXPECT_NEAR(best->choices[0].mean_logprob, mean_logprob(best->choices[0].logprobs), 1e-9);
+    p.best_of = 0;
+    p.logprobs = -1;
+  }
 }
 
 TEST_F(TinySession, CancellingKeepsTheSession) {

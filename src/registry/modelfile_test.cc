@@ -99,9 +99,9 @@ TEST(Modelfile, ErrorsNameTheLine) {
 }
 
 TEST(Modelfile, OldParametersAreAcceptedWithAWarning) {
-  Modelfile file = parsed("FROM a\nPARAMETER mirostat 2\nPARAMETER penalize_newline false\n");
+  Modelfile file = parsed("FROM a\nPARAMETER tfs_z 1\nPARAMETER penalize_newline false\n");
   ASSERT_EQ(file.warnings.size(), 2u);
-  EXPECT_EQ(file.warnings[0], "line 2: parameter mirostat has no effect any more");
+  EXPECT_EQ(file.warnings[0], "line 2: parameter tfs_z has no effect any more");
 }
 
 TEST(Modelfile, ValuesSurviveQuoting) {

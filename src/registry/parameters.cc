@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/log.h"
+#include "base/sampling_params.h"
 
 namespace hearth {
 namespace {
@@ -13,33 +14,11 @@ constexpr OptionType kInt = OptionType::kInt, kFloat = OptionType::kFloat,
                      kFlag = OptionType::kFlag;
 constexpr double kMany = 2147483647;
 
-constexpr OptionRow kRows[] = {
-    {.name = "temperature", .type = kFloat, .min = 0, .max = 100,
-     .text = "0 always takes the likeliest token"},
-    {.name = "top_k", .type = kInt, .min = 0, .max = kMany,
-     .text = "sample from the k likeliest; 0: all"},
-    {.name = "top_p", .type = kFloat, .min = 0, .max = 1,
-     .text = "sample from the likeliest tokens that add up to p"},
-    {.name = "min_p", .type = kFloat, .min = 0, .max = 1,
-     .text = "drop what is below this share of the likeliest"},
-    {.name = "typical_p", .type = kFloat, .min = 0, .max = 1,
-     .text = "locally typical sampling; 1: off"},
-    {.name = "seed", .type = kInt, .text = "repeats the same answer; negative: another each time"},
+// The parameters that are not the sampler's, whose rows are in base/sampling_params.cc.
+constexpr OptionRow kOwnRows[] = {
     {.name = "num_ctx", .type = kInt, .min = 4, .max = 1 << 24, .text = "tokens of context"},
-    {.name = "num_predict", .type = kInt, .min = -2, .max = kMany,
-     .text = "tokens of an answer at most; -1: no limit"},
     {.name = "num_keep", .type = kInt, .min = -1, .max = kMany,
      .text = "first tokens that stay when the context shifts"},
-    {.name = "repeat_penalty", .type = kFloat, .min = 0, .max = 100,
-     .text = "divides the logits of what was said; 1: off"},
-    {.name = "repeat_last_n", .type = kInt, .min = -1, .max = kMany,
-     .text = "how far back it looks; 0: off, -1: all"},
-    {.name = "presence_penalty", .type = kFloat, .min = -100, .max = 100,
-     .text = "taken from the logits of what was said"},
-    {.name = "frequency_penalty", .type = kFloat, .min = -100, .max = 100,
-     .text = "the same, times how often"},
-    {.name = "stop", .type = OptionType::kString, .many = true,
-     .text = "a text that ends the answer"},
     {.name = "num_batch", .type = kInt, .min = 1, .max = 1 << 20,
      .text = "tokens of a prompt per step"},
     {.name = "num_gpu", .type = kInt, .min = -1, .max = kMany,
@@ -58,11 +37,15 @@ constexpr OptionRow kRows[] = {
     {.name = "use_mlock", .type = kFlag, .hidden = true},
     {.name = "numa", .type = kFlag, .hidden = true},
     {.name = "embedding_only", .type = kFlag, .hidden = true},
-    {.name = "mirostat", .type = kInt, .hidden = true},
-    {.name = "mirostat_tau", .type = kFloat, .hidden = true},
-    {.name = "mirostat_eta", .type = kFloat, .hidden = true},
     {.name = "tfs_z", .type = kFloat, .hidden = true},
 };
+
+std::vector<OptionRow> all_rows() {
+  std::vector<OptionRow> rows;
+  for (const SamplingRow& row : sampling_rows()) rows.push_back(row.option);
+  rows.insert(rows.end(), std::begin(kOwnRows), std::end(kOwnRows));
+  return rows;
+}
 
 // One JSON value as the text that Options::set takes.
 Result<std::string> value_text(std::string_view name, const Json& value) {
@@ -81,7 +64,10 @@ Result<std::string> value_text(std::string_view name, const Json& value) {
 
 }  // namespace
 
-std::span<const OptionRow> parameter_rows() { return kRows; }
+std::span<const OptionRow> parameter_rows() {
+  static const std::vector<OptionRow> rows = all_rows();
+  return rows;
+}
 
 Json parameters_to_json(const Options& parameters) {
   Json out = Json::Object{};

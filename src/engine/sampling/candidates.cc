@@ -1,0 +1,182 @@
+#include "engine/sampling/candidates.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "base/check.h"
+#include "kernels/api.h"
+
+namespace hearth {
+namespace {
+
+constexpr float kNever = -std::numeric_limits<float>::infinity();
+constexpr size_t kBlock = 64;        // logits that are compared with a bound at once
+constexpr size_t kDrawBlock = 1024;  // logits whose sum a draw may step over
+
+// Eight running maxima side by side, which compilers turn into vector instructions; comparisons
+// with NaN are false, so NaN never wins.
+float max_of(const float* x, size_t count) {
+  float lanes[8];
+  std::fill(lanes, lanes + 8, kNever);
+  size_t i = 0;
+  for (; i + 8 <= count; i += 8)
+    for (size_t j = 0; j < 8; ++j) lanes[j] = x[i + j] > lanes[j] ? x[i + j] : lanes[j];
+  for (; i < count; ++i) lanes[0] = x[i] > lanes[0] ? x[i] : lanes[0];
+  return *std::max_element(lanes, lanes + 8);
+}
+
+// f(index) for every x[index] >= bound(), a block at a time; the bound may rise meanwhile.
+template <class Bound, class F>
+void for_each_from(std::span<const float> x, Bound bound, F f) {
+  for (size_t at = 0; at < x.size(); at += kBlock) {
+    size_t end = std::min(at + kBlock, x.size());
+    if (!(max_of(x.data() + at, end - at) >= bound())) continue;
+    for (size_t i = at; i < end; ++i)
+      if (x[i] >= bound()) f(i);
+  }
+}
+
+void keep_head(std::vector<Candidate>& list, size_t n) {
+  if (list.size() <= n) return;
+  std::nth_element(list.begin(), list.begin() + static_cast<ptrdiff_t>(n), list.end(), likelier);
+  list.resize(n);
+}
+
+double log_sum(std::span<const float> x) {
+  return default_kernels().log_sum_exp(x.data(), static_cast<int64_t>(x.size()));
+}
+
+}  // namespace
+
+TokenId most_likely(std::span<const float> logits) {
+  float best = kNever;
+  size_t block = 0;
+  for (size_t at = 0; at < logits.size(); at += kBlock) {
+    float x = max_of(logits.data() + at, std::min(kBlock, logits.size() - at));
+    if (x > best) best = x, block = at;
+  }
+  if (best == kNever) return -1;
+  auto from = logits.begin() + static_cast<ptrdiff_t>(block);
+  return static_cast<TokenId>(std::find(from, logits.end(), best) - logits.begin());
+}
+
+Candidates::Candidates(std::span<float> logits) : logits_(logits) {
+  constexpr float kHighest = std::numeric_limits<float>::max();
+  for (float& x : logits_) {
+    x = x == x ? x : kNever;
+    x = x < kHighest ? x : kHighest;
+  }
+}
+
+float* Candidates::find(TokenId id) {
+  if (whole_)
+    return id >= 0 && static_cast<size_t>(id) < logits_.size() ? &logits_[static_cast<size_t>(id)]
+                                                               : nullptr;
+  auto at = std::ranges::find(list_, id, &Candidate::id);
+  return at == list_.end() ? nullptr : &at->logit;
+}
+
+float Candidates::max_logit() const {
+  if (whole_) return max_of(logits_.data(), logits_.size());
+  float best = kNever;
+  for (const Candidate& c : list_) best = std::max(best, c.logit);
+  return best;
+}
+
+double Candidates::log_sum_exp() const {
+  if (whole_) {
+    if (max_logit() == kNever) return kNever;
+    return log_sum(logits_);
+  }
+  double best = max_logit(), sum = 0;
+  if (best == kNever) return kNever;
+  for (const Candidate& c : list_) sum += std::exp(c.logit - best);
+  return best + std::log(sum);
+}
+
+TokenId Candidates::most_likely() const {
+  CHECK(size() > 0);
+  if (!whole_) return std::ranges::min_element(list_, likelier)->id;
+  return std::max<TokenId>(0, hearth::most_likely(logits_));
+}
+
+// A bound that rises as better ones are found: of random logits only about n * log(size / n) ever
+// pass it.
+std::vector<Candidate> Candidates::largest(size_t n) const {
+  n = std::min(n, size());
+  std::vector<Candidate> best;
+  if (!whole_ && sorted_) return {list_.begin(), list_.begin() + static_cast<ptrdiff_t>(n)};
+  if (!whole_) {
+    best = list_;
+  } else if (n > 0) {
+    size_t room = 2 * n + kBlock;
+    best.reserve(std::min(room, size()));
+    float bound = kNever;
+    for_each_from(logits_, [&] { return bound; }, [&](size_t i) {
+      best.push_back({static_cast<TokenId>(i), logits_[i]});
+      if (best.size() < room) return;
+      keep_head(best, n);
+      bound = std::ranges::max_element(best, likelier)->logit;
+    });
+  }
+  keep_head(best, n);
+  std::ranges::sort(best, likelier);
+  return best;
+}
+
+void Candidates::keep_from(float lowest) {
+  if (!whole_) {
+    std::erase_if(list_, [&](const Candidate& c) { return c.logit < lowest; });
+    return;
+  }
+  std::vector<Candidate> kept;
+  for_each_from(logits_, [&] { return lowest; }, [&](size_t i) {
+    kept.push_back({static_cast<TokenId>(i), logits_[i]});
+  });
+  replace(std::move(kept), false);
+}
+
+void Candidates::replace(std::vector<Candidate> list, bool sorted) {
+  list_ = std::move(list);
+  whole_ = false;
+  sorted_ = sorted;
+}
+
+std::vector<Candidate> Candidates::to_list() const {
+  if (!whole_) return list_;
+  std::vector<Candidate> all(logits_.size());
+  for (size_t i = 0; i < all.size(); ++i) all[i] = {static_cast<TokenId>(i), logits_[i]};
+  return all;
+}
+
+Candidate Candidates::draw(double u) const {
+  CHECK(size() > 0);
+  double total = log_sum_exp(), sum = 0;
+  Candidate last;
+  auto passes = [&](TokenId id, float logit) {
+    double p = std::exp(logit - total);
+    if (p > 0) last = {id, logit};
+    return (sum += p) > u && p > 0;
+  };
+  if (!whole_) {
+    for (const Candidate& c : list_)
+      if (passes(c.id, c.logit)) return c;
+    return last;  // rounding left the sum a little below one
+  }
+  for (size_t at = 0; at < logits_.size(); at += kDrawBlock) {
+    auto block = logits_.subspan(at, std::min(kDrawBlock, logits_.size() - at));
+    double block_p = max_of(block.data(), block.size()) == kNever
+                         ? 0 : std::exp(log_sum(block) - total);
+    // The block is walked where it may hold the point; a sum that it misses by rounding goes on.
+    if (sum + block_p * (1 + 1e-5) <= u) {
+      sum += block_p;
+      continue;
+    }
+    for (size_t i = 0; i < block.size(); ++i)
+      if (passes(static_cast<TokenId>(at + i), block[i])) return last;
+  }
+  return last;
+}
+
+}  // namespace hearth

@@ -1,0 +1,45 @@
+#include <algorithm>
+#include <cmath>
+
+#include "engine/sampling/steps.h"
+
+namespace hearth {
+namespace {
+
+void scale(Candidates& candidates, double temperature) {
+  auto t = static_cast<float>(temperature);
+  if (!(t > 0)) {
+    TokenId best = candidates.most_likely();
+    float logit = candidates.max_logit();
+    return candidates.replace({{best, logit}}, true);
+  }
+  // Differences to the best, so that a tiny temperature overflows nowhere but at "never".
+  float best = candidates.max_logit();
+  if (!std::isfinite(best)) return;
+  candidates.edit_all([&](TokenId, float& logit) { logit = (logit - best) / t; });
+}
+
+// Between 0 (one candidate has it all) and 1 (all are equal).
+double normalized_entropy(const Candidates& candidates) {
+  double total = candidates.log_sum_exp(), entropy = 0;
+  candidates.for_each([&](TokenId, float logit) {
+    double p = std::exp(logit - total);
+    if (p > 0) entropy += p * (total - logit);
+  });
+  return std::clamp(entropy / std::log(static_cast<double>(candidates.size())), 0.0, 1.0);
+}
+
+}  // namespace
+
+void temperature(Candidates& candidates, const StepContext& context) {
+  const SamplingParams& p = context.params;
+  if (candidates.size() == 0) return;
+  if (p.dynatemp_range <= 0) return scale(candidates, p.temperature);
+  if (candidates.size() < 2 || !std::isfinite(candidates.max_logit())) return;
+  double low = std::max(0.0, p.temperature - p.dynatemp_range);
+  double high = p.temperature + p.dynatemp_range;
+  double share = std::pow(normalized_entropy(candidates), p.dynatemp_exponent);
+  scale(candidates, low + (high - low) * share);
+}
+
+}  // namespace hearth
