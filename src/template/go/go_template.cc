@@ -104,7 +104,7 @@ Result<GoTemplate> GoTemplate::compile(std::string_view source) {
   impl->program = TRY(gotmpl::parse_program(source));
   impl->names = TRY(gotmpl::used_names(impl->program));
   gotmpl::Node& main = *impl->program.trees[""];
-  if (!impl->names.contains("messages") && !impl->names.contains("response"))
+  if (!impl->names.contains("messages") && impl->names.insert("response").second)
     main.children.push_back(gotmpl::response_action());
   impl->legacy[""] = gotmpl::cut_after_response(main);
   impl->tags = gotmpl::thinking_tags(main);
