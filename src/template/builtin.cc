@@ -89,7 +89,8 @@ const Builtin* MethodSet::of(Type type) const {
 }
 
 const Builtin* find_filter(std::string_view name) {
-  static const Index index = index_of({text_filters(), value_filters(), sequence_filters()});
+  static const Index index = index_of({text_filters(), value_filters(), sequence_filters(),
+                                       layout_filters(), urlize_filter()});
   return find(index, name);
 }
 

@@ -79,6 +79,8 @@ const MethodSet* find_methods(std::string_view name);
 std::span<const Builtin> text_filters();
 std::span<const Builtin> value_filters();
 std::span<const Builtin> sequence_filters();
+std::span<const Builtin> layout_filters();
+std::span<const Builtin> urlize_filter();
 std::span<const Builtin> tests_table();
 std::span<const Builtin> globals_table();
 std::span<const Builtin> string_methods();

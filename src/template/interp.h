@@ -146,6 +146,7 @@ class Interp {
 
   Heap heap;
   const RenderOptions& options;
+  uint64_t draws = 0;  // of the filter random so far
 
  private:
   enum class Flow : uint8_t { kNext, kBreak, kContinue };

@@ -32,7 +32,8 @@ size_t digits_end(std::string_view text, size_t at, int base) {
 
 class Lexer {
  public:
-  explicit Lexer(std::string_view source) : source_(source) {}
+  Lexer(std::string_view source, const TemplateSettings& settings)
+      : source_(source), settings_(settings) {}
 
   Result<std::vector<Token>> run() {
     while (at_ < source_.size()) TRY(root());
@@ -74,6 +75,7 @@ class Lexer {
   }
 
   std::string_view source_;
+  const TemplateSettings& settings_;
   size_t at_ = 0;
   bool line_starting_ = true;  // the last tag ended with a newline
   std::string closers_;        // brackets still open inside a tag
@@ -83,7 +85,7 @@ class Lexer {
 // What is left of the text before a tag.
 std::string_view Lexer::trim_data(std::string_view data, char sign, bool variable) {
   if (sign == '-') return strip_right(data);
-  if (sign == '+' || variable) return data;
+  if (sign == '+' || variable || !settings_.lstrip_blocks) return data;
   size_t line = data.rfind('\n') + 1;
   if (line == 0 && !line_starting_) return data;
   return strip_left(data.substr(line)).empty() ? data.substr(0, line) : data;
@@ -152,7 +154,7 @@ Result<void> Lexer::comment(size_t tag) {
   end += 2;
   if (sign == '-') {
     end = skip_space(end);
-  } else if (sign != '+' && starts(end, "\n")) {
+  } else if (sign != '+' && settings_.trim_blocks && starts(end, "\n")) {
     ++end;
   }
   move_to(end);
@@ -164,7 +166,7 @@ size_t Lexer::end_tag(bool block) {
   std::string_view close = block ? "%}" : "}}";
   if (starts(at_, close)) {
     size_t end = at_ + 2;
-    return block && starts(end, "\n") ? end + 1 : end;
+    return block && settings_.trim_blocks && starts(end, "\n") ? end + 1 : end;
   }
   if (!starts(at_ + 1, close)) return 0;
   if (source_[at_] == '-') return skip_space(at_ + 3);
@@ -349,18 +351,20 @@ std::string position_text(std::string_view source, uint32_t offset) {
   return fmt::format("line {}, column {}", line, column);
 }
 
-std::string normalize_newlines(std::string_view source) {
+std::string normalize_newlines(std::string_view source, bool keep_last) {
   std::string out;
   out.reserve(source.size());
   for (size_t i = 0; i < source.size(); ++i) {
     if (source[i] == '\r' && i + 1 < source.size() && source[i + 1] == '\n') continue;
     out += source[i] == '\r' ? '\n' : source[i];
   }
-  if (out.ends_with('\n')) out.pop_back();
+  if (!keep_last && out.ends_with('\n')) out.pop_back();
   return out;
 }
 
-Result<std::vector<Token>> tokenize(std::string_view source) { return Lexer(source).run(); }
+Result<std::vector<Token>> tokenize(std::string_view source, const TemplateSettings& settings) {
+  return Lexer(source, settings).run();
+}
 
 Result<std::string> unescape(std::string_view body) {
   constexpr std::string_view kLetters = "\\'\"abfnrtv";

@@ -1,7 +1,7 @@
-// Lexer: the text of a template to tokens, with Jinja's rules for white space: the newline after
-// a block or comment goes (trim_blocks), blanks before one at the start of a line go
-// (lstrip_blocks), one newline at the end of the text goes; `-` takes all white space on its side
-// and `+` keeps it.
+// Lexer: the text of a template to tokens, with Jinja's rules for white space. With the settings
+// of chat templates the newline after a block or comment goes (trim_blocks), blanks before one at
+// the start of a line go (lstrip_blocks), one newline at the end of the text goes; `-` takes all
+// white space on its side and `+` keeps it.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "template/template.h"
 
 namespace hearth::jinja {
 
@@ -35,11 +36,11 @@ struct Token {
   bool is_name(std::string_view name) const { return kind == TokenKind::kName && text == name; }
 };
 
-// \r\n and \r become \n, and one newline at the end is dropped.
-std::string normalize_newlines(std::string_view source);
+// \r\n and \r become \n, and one newline at the end is dropped unless it is kept.
+std::string normalize_newlines(std::string_view source, bool keep_last);
 
 // All tokens of a normalized source, which must outlive them; the last one is kEnd.
-Result<std::vector<Token>> tokenize(std::string_view source);
+Result<std::vector<Token>> tokenize(std::string_view source, const TemplateSettings& settings);
 
 // The text of a string literal's body, its escapes as in Python.
 Result<std::string> unescape(std::string_view body);

@@ -48,22 +48,23 @@ std::string without_underscores(std::string_view text) {
 
 }  // namespace
 
-Result<std::unique_ptr<Program>> parse(std::string_view source) {
+Result<std::unique_ptr<Program>> parse(std::string_view source,
+                                       const TemplateSettings& settings) {
   auto program = std::make_unique<Program>();
-  program->source = normalize_newlines(source);
+  program->source = normalize_newlines(source, settings.keep_trailing_newline);
   if (!is_valid_utf8(program->source)) {
     program->source = replace_invalid_utf8(program->source);
   }
   if (program->source.size() >= (64u << 20)) {
     return fail(Code::kCorrupt, "line 1, column 1: the template is larger than 64 MiB");
   }
-  TRY(Parser(*program).run());
+  TRY(Parser(*program).run(settings));
   find_hidden_names(*program);
   return program;
 }
 
-Result<void> Parser::run() {
-  tokens_ = TRY(tokenize(program_.source));
+Result<void> Parser::run(const TemplateSettings& settings) {
+  tokens_ = TRY(tokenize(program_.source, settings));
   program_.loop_symbol = symbol("loop");
   program_.caller_symbol = symbol("caller");
   program_.kwargs_symbol = symbol("kwargs");

@@ -15,12 +15,12 @@
 namespace hearth::jinja {
 
 // kCorrupt with "line L, column C: ...".
-Result<std::unique_ptr<Program>> parse(std::string_view source);
+Result<std::unique_ptr<Program>> parse(std::string_view source, const TemplateSettings& settings);
 
 class Parser {
  public:
   explicit Parser(Program& program) : program_(program) {}
-  Result<void> run();
+  Result<void> run(const TemplateSettings& settings);
 
  private:
   using Names = std::vector<std::string_view>;

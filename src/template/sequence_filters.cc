@@ -217,6 +217,21 @@ Result<Value> last(Call& call) {
   return Value::undefined(Lack::kHint, call.in.string("no last item, sequence was empty"));
 }
 
+// One of the items: which one follows from the seed, so that a prompt can be made again.
+Result<Value> random(Call& call) {
+  const Value& self = call.self;
+  bool indexed = self.is_string() || self.is_sequence() || self.is(Type::kRange);
+  if (!indexed && !self.is_undefined()) return type_error("random wants a sequence");
+  if (!truth(self)) {
+    return Value::undefined(Lack::kHint, call.in.string("No random item, sequence was empty."));
+  }
+  uint64_t mixed = (call.in.options.seed + ++call.in.draws) * 0x9E3779B97F4A7C15ull;  // splitmix64
+  mixed = (mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9ull;
+  mixed = (mixed ^ (mixed >> 27)) * 0x94D049BB133111EBull;
+  auto size = static_cast<uint64_t>(TRY(call.in.length(self)));
+  return call.in.item(self, Value::integer(static_cast<int64_t>((mixed ^ (mixed >> 31)) % size)));
+}
+
 Result<Value> list(Call& call) { return call.in.list(TRY(call.in.to_vector(call.self))); }
 
 Result<Value> reverse(Call& call) {
@@ -427,6 +442,7 @@ constexpr Builtin kRows[] = {
     {"first", first},
     {"last", last},
     {"list", list},
+    {"random", random},
     {"reverse", reverse},
     {"sort", sort, 0, {"reverse", "case_sensitive", "attribute"}},
     {"unique", lazy<unique>, 0, {"case_sensitive", "attribute"}},

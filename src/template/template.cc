@@ -32,9 +32,9 @@ Template::Template(Template&&) noexcept = default;
 Template& Template::operator=(Template&&) noexcept = default;
 Template::~Template() = default;
 
-Result<Template> Template::compile(std::string_view source) {
+Result<Template> Template::compile(std::string_view source, const TemplateSettings& settings) {
   auto impl = std::make_unique<Impl>();
-  impl->program = TRY(jinja::parse(source));
+  impl->program = TRY(jinja::parse(source, settings));
   return Template(std::move(impl));
 }
 

@@ -20,14 +20,22 @@ struct RenderOptions {
   int64_t now = -1;
   uint64_t steps_max = 10'000'000;
   uint64_t output_bytes_max = 64u << 20;
+  uint64_t seed = 0;  // of the filter `random`
   // Members of the context that are foreign as messages, tools and documents are.
   std::vector<std::string> foreign_names;
+};
+
+// How white space around tags is treated; as chat templates have it unless said otherwise.
+struct TemplateSettings {
+  bool trim_blocks = true;             // the newline after a block or comment goes
+  bool lstrip_blocks = true;           // blanks before a block at the start of a line go
+  bool keep_trailing_newline = false;  // at the end of the text
 };
 
 class Template {
  public:
   // kCorrupt with "line L, column C: ..." for a text that is no template.
-  static Result<Template> compile(std::string_view source);
+  static Result<Template> compile(std::string_view source, const TemplateSettings& settings = {});
 
   // The text for a context: an object with messages, tools, add_generation_prompt, bos_token, ...
   // kInvalid for raise_exception() and errors of the template, kTooLarge for a spent budget.

@@ -263,10 +263,6 @@ Result<Value> filesizeformat(Call& call) {
   return call.self;
 }
 
-Result<Value> unavailable(Call& call) {
-  return fail(Code::kUnsupported, "the filter '{}' is not available in chat templates", call.name);
-}
-
 constexpr Builtin kRows[] = {
     {"upper", upper},
     {"lower", lower},
@@ -288,10 +284,6 @@ constexpr Builtin kRows[] = {
     {"striptags", striptags},
     {"xmlattr", xmlattr, 0, {"autospace"}},
     {"filesizeformat", filesizeformat, 0, {"binary"}},
-    {"urlize", unavailable, 0, {}, Take::kAny},
-    {"wordwrap", unavailable, 0, {}, Take::kAny},
-    {"pprint", unavailable, 0, {}, Take::kAny},
-    {"random", unavailable, 0, {}, Take::kAny},
 };
 
 }  // namespace
