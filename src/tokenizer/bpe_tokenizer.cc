@@ -40,9 +40,9 @@ BpeTokenizer::BpeTokenizer(Vocabulary vocabulary, Normalizer normalizer,
   if (cuts_words_) cutter_.build(entries_);
 }
 
-void BpeTokenizer::encode_plain(std::string_view text, bool first, EncodeScratch& scratch,
+void BpeTokenizer::encode_plain(std::string_view text, size_t lead, EncodeScratch& scratch,
                                 std::vector<TokenId>& out) const {
-  pre_tokenizer_.run(text, first, scratch.regex, [&](std::string_view word) {
+  pre_tokenizer_.run(text, lead, scratch.regex, [&](std::string_view word) {
     while (!word.empty()) {
       size_t end = cuts_words_ ? cutter_.word_end(word, 0) : word.size();
       end = std::min(end, kWordBytesMax);

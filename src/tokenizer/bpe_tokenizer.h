@@ -29,7 +29,7 @@ class BpeTokenizer final : public TextTokenizer {
                MergeTable merges, const BpeOptions& options);
 
  private:
-  void encode_plain(std::string_view text, bool first, EncodeScratch& scratch,
+  void encode_plain(std::string_view text, size_t lead, EncodeScratch& scratch,
                     std::vector<TokenId>& out) const override;
   std::string entry_bytes(std::string_view entry) const override;
 

@@ -44,6 +44,9 @@ void PreTokenizer::add_byte_level() {
 
 namespace {
 
+// What is left of `lead` bytes in a piece that begins at `begin`.
+size_t rest_of(size_t lead, size_t begin) { return begin < lead ? lead - begin : 0; }
+
 // A scanner leaves nothing between its words, so that isolating matches and dropping what lies
 // between them are the same.
 bool leaves_words(SplitBehavior behavior, bool invert) {
@@ -104,10 +107,10 @@ Result<void> PreTokenizer::finish(bool scanners) {
   return {};
 }
 
-void PreTokenizer::run(std::string_view text, bool first, RegexScratch& scratch,
+void PreTokenizer::run(std::string_view text, size_t lead, RegexScratch& scratch,
                        const Sink& sink) const {
   for_valid_parts(text, [&](std::string_view part, bool valid) {
-    if (valid) return run_step(0, part, first && part.data() == text.data(), scratch, sink);
+    if (valid) return run_step(0, part, rest_of(lead, static_cast<size_t>(part.data() - text.data())), scratch, sink);
     if (!byte_level_) return sink(part);
     std::string written;
     append_byte_level(written, part);
@@ -116,7 +119,7 @@ void PreTokenizer::run(std::string_view text, bool first, RegexScratch& scratch,
 }
 
 // Recursion goes as deep as there are steps: at most kStepsMax.
-void PreTokenizer::run_step(size_t index, std::string_view piece, bool first,
+void PreTokenizer::run_step(size_t index, std::string_view piece, size_t lead,
                             RegexScratch& scratch, const Sink& sink) const {
   if (piece.empty()) return;
   if (index == steps_.size()) return sink(piece);
@@ -126,38 +129,43 @@ void PreTokenizer::run_step(size_t index, std::string_view piece, bool first,
       for (size_t at = 0; at < piece.size();) {
         const size_t end = step.scanner(piece, at);
         DCHECK(end > at);
-        run_step(index + 1, piece.substr(at, end - at), first && at == 0, scratch, sink);
+        run_step(index + 1, piece.substr(at, end - at), rest_of(lead, at), scratch, sink);
         at = end;
       }
       return;
     case Step::Kind::kCut:
       step.cut(piece, [&](size_t begin, size_t end) {
-        run_step(index + 1, piece.substr(begin, end - begin), first && begin == 0, scratch, sink);
+        run_step(index + 1, piece.substr(begin, end - begin), rest_of(lead, begin), scratch, sink);
       });
       return;
     case Step::Kind::kPattern:
     case Step::Kind::kLiteral:
     case Step::Kind::kCharacters:
-      return split(index, step, piece, first, scratch, sink);
+      return split(index, step, piece, lead, scratch, sink);
     case Step::Kind::kPrefixSpace:
     case Step::Kind::kByteLevel:
-      return run_rewritten(index, step, piece, first, scratch, sink);
+      return run_rewritten(index, step, piece, lead, scratch, sink);
     case Step::Kind::kMetaspace:
-      return metaspace(index, step, piece, first, scratch, sink);
+      return metaspace(index, step, piece, lead, scratch, sink);
   }
 }
 
 void PreTokenizer::run_rewritten(size_t index, const Step& step, std::string_view piece,
-                                 bool first, RegexScratch& scratch, const Sink& sink) const {
+                                 size_t lead, RegexScratch& scratch, const Sink& sink) const {
   std::string text;
   if (step.kind == Step::Kind::kByteLevel) {
+    lead = std::min(lead, piece.size());
+    append_byte_level(text, piece.substr(0, lead));
+    piece.remove_prefix(lead);
+    lead = text.size();
     append_byte_level(text, piece);
   } else {
-    if (piece.starts_with(' ')) return run_step(index + 1, piece, first, scratch, sink);
+    if (piece.starts_with(' ')) return run_step(index + 1, piece, lead, scratch, sink);
+    if (lead > 0) ++lead;
     text = " ";
     text += piece;
   }
-  run_step(index + 1, text, first, scratch, sink);
+  run_step(index + 1, text, lead, scratch, sink);
 }
 
 namespace {
@@ -207,10 +215,10 @@ class Joiner {
 
 }  // namespace
 
-void PreTokenizer::split(size_t index, const Step& step, std::string_view piece, bool first,
+void PreTokenizer::split(size_t index, const Step& step, std::string_view piece, size_t lead,
                          RegexScratch& scratch, const Sink& sink) const {
   const auto emit = [&](size_t begin, size_t end) {
-    run_step(index + 1, piece.substr(begin, end - begin), first && begin == 0, scratch, sink);
+    run_step(index + 1, piece.substr(begin, end - begin), rest_of(lead, begin), scratch, sink);
   };
   Joiner joiner(step.behavior, step.invert);
   size_t done = 0;
@@ -238,23 +246,29 @@ void PreTokenizer::split(size_t index, const Step& step, std::string_view piece,
   joiner.close(emit);
 }
 
-void PreTokenizer::metaspace(size_t index, const Step& step, std::string_view piece, bool first,
+void PreTokenizer::metaspace(size_t index, const Step& step, std::string_view piece, size_t lead,
                              RegexScratch& scratch, const Sink& sink) const {
   std::string text;
   text.reserve(piece.size() + piece.size() / 2 + step.text.size());
-  for (const char c : piece) {
-    if (c == ' ') text += step.text;
-    else text += c;
+  size_t lead_out = 0;
+  for (size_t at = 0; at < piece.size(); ++at) {
+    if (piece[at] == ' ') text += step.text;
+    else text += piece[at];
+    if (at < lead) lead_out = text.size();
   }
+  lead = lead_out;
   const bool wanted = step.scheme == PrependScheme::kAlways ||
-                      (step.scheme == PrependScheme::kFirst && first);
-  if (wanted && !text.starts_with(step.text)) text.insert(0, step.text);
-  if (!step.split || step.text.empty()) return run_step(index + 1, text, first, scratch, sink);
+                      (step.scheme == PrependScheme::kFirst && lead > 0);
+  if (wanted && !text.starts_with(step.text)) {
+    text.insert(0, step.text);
+    if (lead > 0) lead += step.text.size();
+  }
+  if (!step.split || step.text.empty()) return run_step(index + 1, text, lead, scratch, sink);
   for (size_t at = 0; at < text.size();) {
     size_t end = text.find(step.text, text.compare(at, step.text.size(), step.text) == 0
                                           ? at + step.text.size() : at);
     if (end == std::string::npos) end = text.size();
-    run_step(index + 1, std::string_view(text).substr(at, end - at), first && at == 0, scratch,
+    run_step(index + 1, std::string_view(text).substr(at, end - at), rest_of(lead, at), scratch,
              sink);
     at = end;
   }

@@ -52,8 +52,8 @@ class PreTokenizer {
   bool drop_byte_level();
 
   // Words in order. Bytes that are no UTF-8 become pieces of their own and meet no pattern.
-  // `first` says that the text is the beginning of what the user gave.
-  void run(std::string_view text, bool first, RegexScratch& scratch, const Sink& sink) const;
+  // `lead`: the bytes at the front that stem from the first character of what the user gave.
+  void run(std::string_view text, size_t lead, RegexScratch& scratch, const Sink& sink) const;
 
   static constexpr size_t kStepsMax = 32;
 
@@ -72,13 +72,13 @@ class PreTokenizer {
     std::optional<Regex> regex;
   };
 
-  void run_step(size_t index, std::string_view piece, bool first, RegexScratch& scratch,
+  void run_step(size_t index, std::string_view piece, size_t lead, RegexScratch& scratch,
                 const Sink& sink) const;
-  void run_rewritten(size_t index, const Step& step, std::string_view piece, bool first,
+  void run_rewritten(size_t index, const Step& step, std::string_view piece, size_t lead,
                      RegexScratch& scratch, const Sink& sink) const;
-  void split(size_t index, const Step& step, std::string_view piece, bool first,
+  void split(size_t index, const Step& step, std::string_view piece, size_t lead,
              RegexScratch& scratch, const Sink& sink) const;
-  void metaspace(size_t index, const Step& step, std::string_view piece, bool first,
+  void metaspace(size_t index, const Step& step, std::string_view piece, size_t lead,
                  RegexScratch& scratch, const Sink& sink) const;
   bool add_scanner(size_t index);
 

@@ -60,7 +60,7 @@ SentencePieceTokenizer::SentencePieceTokenizer(Vocabulary vocabulary, Normalizer
   cutter_.build(entries_);
 }
 
-void SentencePieceTokenizer::encode_plain(std::string_view text, bool, EncodeScratch& scratch,
+void SentencePieceTokenizer::encode_plain(std::string_view text, size_t, EncodeScratch& scratch,
                                           std::vector<TokenId>& out) const {
   const size_t begin = out.size();
   if (encode_used(text, scratch, out)) return;

@@ -27,7 +27,7 @@ class SentencePieceTokenizer final : public TextTokenizer {
   // How unused entries were put together: from the text to the bytes of the left part.
   using Splits = std::unordered_map<std::string_view, uint32_t>;
 
-  void encode_plain(std::string_view text, bool first, EncodeScratch& scratch,
+  void encode_plain(std::string_view text, size_t lead, EncodeScratch& scratch,
                     std::vector<TokenId>& out) const override;
   std::string entry_bytes(std::string_view entry) const override;
 

@@ -30,7 +30,7 @@ size_t SentencePieceWords::unit_bytes(std::string_view text) const {
   return match.bytes > 0 ? match.bytes : decode_utf8(text, 0).bytes;
 }
 
-void SentencePieceWords::encode_plain(std::string_view text, bool, EncodeScratch&,
+void SentencePieceWords::encode_plain(std::string_view text, size_t, EncodeScratch&,
                                       std::vector<TokenId>& out) const {
   const size_t begin = out.size();
   while (!text.empty()) {

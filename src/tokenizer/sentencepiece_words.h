@@ -18,7 +18,7 @@ class SentencePieceWords final : public TextTokenizer {
                      bool characters, ByteTrie user_defined);
 
  private:
-  void encode_plain(std::string_view text, bool first, EncodeScratch& scratch,
+  void encode_plain(std::string_view text, size_t lead, EncodeScratch& scratch,
                     std::vector<TokenId>& out) const override;
   std::string entry_bytes(std::string_view entry) const override;
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/utf8.h"
 #include "tokenizer/byte_level.h"
 #include "tokenizer/decoder.h"
 #include "tokenizer/limits.h"
@@ -120,15 +121,18 @@ void TextTokenizer::encode_body(std::string_view text, EncodeOptions options,
       continue;
     }
     const std::string_view piece = text.substr(part.begin, part.end - part.begin);
-    const Origin origin{.first = part.begin == 0, .control = options.parse_special,
-                        .foreign = overlaps(options.foreign, part.begin, part.end)};
+    const bool first = part.begin == 0;
+    Origin origin{.lead = first ? decode_utf8(piece, 0).bytes : size_t{0},
+                  .control = options.parse_special,
+                  .foreign = overlaps(options.foreign, part.begin, part.end)};
     if (normalizer_.empty()) {
       encode_normalized(piece, origin, *scratch, out);
     } else {
-      std::string normalized = normalizer_.run(piece, scratch->regex);
-      if (!origin.first && normalized.starts_with(first_prefix_))
-        normalized.erase(0, first_prefix_.size());
-      encode_normalized(normalized, origin, *scratch, out);
+      NormalText normalized = normalizer_.run_with_lead(piece, scratch->regex);
+      if (first) origin.lead = normalized.lead;
+      else if (normalized.text.starts_with(first_prefix_))
+        normalized.text.erase(0, first_prefix_.size());
+      encode_normalized(normalized.text, origin, *scratch, out);
     }
   }
   pool_.give_back(std::move(scratch));
@@ -137,13 +141,13 @@ void TextTokenizer::encode_body(std::string_view text, EncodeOptions options,
 // Nobody knows which bytes of a normalized text were foreign, so then all of them count as such.
 void TextTokenizer::encode_normalized(std::string_view text, const Origin& origin,
                                       EncodeScratch& scratch, std::vector<TokenId>& out) const {
-  if (normalized_specials_.empty()) return encode_plain(text, origin.first, scratch, out);
+  if (normalized_specials_.empty()) return encode_plain(text, origin.lead, scratch, out);
   const TextRange whole{0, text.size()};
   const std::span<const TextRange> foreign(&whole, origin.foreign ? 1 : 0);
   for (const auto& part : normalized_specials_.split(text, origin.control, foreign)) {
     if (part.id >= 0) out.push_back(part.id);
     else encode_plain(text.substr(part.begin, part.end - part.begin),
-                      origin.first && part.begin == 0, scratch, out);
+                      part.begin < origin.lead ? origin.lead - part.begin : 0, scratch, out);
   }
 }
 

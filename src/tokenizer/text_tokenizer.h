@@ -46,9 +46,9 @@ class TextTokenizer : public Tokenizer {
  protected:
   TextTokenizer(Vocabulary vocabulary, Normalizer normalizer);
 
-  // Appends the ids of normalized text without special tokens. `first` says that nothing came
-  // before it.
-  virtual void encode_plain(std::string_view text, bool first, EncodeScratch& scratch,
+  // Appends the ids of normalized text without special tokens. `lead`: the bytes at its front that
+  // stem from the first character of what the user gave; 0 where something came before it.
+  virtual void encode_plain(std::string_view text, size_t lead, EncodeScratch& scratch,
                             std::vector<TokenId>& out) const = 0;
   // The bytes of a normal entry.
   virtual std::string entry_bytes(std::string_view entry) const = 0;
@@ -59,7 +59,7 @@ class TextTokenizer : public Tokenizer {
  private:
   // Where a piece between special tokens comes from.
   struct Origin {
-    bool first;    // nothing came before it
+    size_t lead;   // its bytes that stem from the first character of all
     bool control;  // control tokens are asked for
     bool foreign;  // some of it is not its author's
   };

@@ -158,9 +158,9 @@ double UnigramTokenizer::score(TokenId id, size_t bytes) const {
   return piece_scores_[static_cast<size_t>(id)];
 }
 
-void UnigramTokenizer::encode_plain(std::string_view text, bool first, EncodeScratch& scratch,
+void UnigramTokenizer::encode_plain(std::string_view text, size_t lead, EncodeScratch& scratch,
                                     std::vector<TokenId>& out) const {
-  pre_tokenizer_.run(text, first, scratch.regex, [&](std::string_view word) {
+  pre_tokenizer_.run(text, lead, scratch.regex, [&](std::string_view word) {
     if (!word.empty()) encode_word(word, scratch, out);
   });
 }

@@ -56,7 +56,7 @@ class UnigramTokenizer final : public TextTokenizer {
   bool is_findable(TokenId id) const;
   double score(TokenId id, size_t bytes) const;
 
-  void encode_plain(std::string_view text, bool first, EncodeScratch& scratch,
+  void encode_plain(std::string_view text, size_t lead, EncodeScratch& scratch,
                     std::vector<TokenId>& out) const override;
   std::string entry_bytes(std::string_view entry) const override;
 

@@ -9,9 +9,9 @@ WordTokenizer::WordTokenizer(Vocabulary vocabulary, Normalizer normalizer,
     : TextTokenizer(std::move(vocabulary), std::move(normalizer)),
       pre_tokenizer_(std::move(pre_tokenizer)) {}
 
-void WordTokenizer::encode_plain(std::string_view text, bool first, EncodeScratch& scratch,
+void WordTokenizer::encode_plain(std::string_view text, size_t lead, EncodeScratch& scratch,
                                  std::vector<TokenId>& out) const {
-  pre_tokenizer_.run(text, first, scratch.regex, [&](std::string_view word) {
+  pre_tokenizer_.run(text, lead, scratch.regex, [&](std::string_view word) {
     WordCache::Slot* slot = scratch.cache.slot_of(word);
     if (slot && slot->holds(word)) {
       out.insert(out.end(), slot->ids.begin(), slot->ids.begin() + slot->count);

@@ -20,7 +20,7 @@ class WordTokenizer : public TextTokenizer {
   void push_unknown(std::vector<TokenId>& out) const;
 
  private:
-  void encode_plain(std::string_view text, bool first, EncodeScratch& scratch,
+  void encode_plain(std::string_view text, size_t lead, EncodeScratch& scratch,
                     std::vector<TokenId>& out) const final;
   std::string entry_bytes(std::string_view entry) const final { return std::string(entry); }
 
