@@ -7,7 +7,7 @@ Result<ChatFormat> ChatFormat::compile(std::string_view source, const Tokenizer&
   return ChatFormat(TRY(Template::compile(source)), name(tokenizer.bos()), name(tokenizer.eos()));
 }
 
-Result<std::string> ChatFormat::render(const std::vector<ChatMessage>& messages) const {
+Result<Rendered> ChatFormat::render(const std::vector<ChatMessage>& messages) const {
   Json::Array list;
   for (const ChatMessage& message : messages)
     list.push_back(Json::Object{{"role", message.role}, {"content", message.content}});
@@ -16,13 +16,15 @@ Result<std::string> ChatFormat::render(const std::vector<ChatMessage>& messages)
   context.set("add_generation_prompt", true);
   context.set("bos_token", bos_);
   context.set("eos_token", eos_);
-  return template_->render(context);
+  return template_->render_marked(context);
 }
 
 Result<std::vector<TokenId>> ChatFormat::tokens(const std::vector<ChatMessage>& messages,
                                                 const Tokenizer& tokenizer) const {
-  std::string text = TRY(render(messages));
-  std::vector<TokenId> ids = tokenizer.encode(text, {.add_special = false, .parse_special = true});
+  const Rendered prompt = TRY(render(messages));
+  std::vector<TokenId> ids =
+      tokenizer.encode(prompt.text, {.add_special = false, .parse_special = true,
+                                     .foreign = prompt.foreign});
   if (tokenizer.adds_bos() && tokenizer.bos() >= 0 &&
       (ids.empty() || ids.front() != tokenizer.bos()))
     ids.insert(ids.begin(), tokenizer.bos());

@@ -9,6 +9,7 @@
 
 #include "base/json.h"
 #include "base/result.h"
+#include "template/rendered.h"
 #include "template/template.h"
 #include "tokenizer/tokenizer.h"
 
@@ -24,11 +25,13 @@ class ChatFormat {
   // `source` is Jinja; kCorrupt with line and column where it is not.
   static Result<ChatFormat> compile(std::string_view source, const Tokenizer& tokenizer);
 
-  // The prompt for these messages, ending where the assistant is to speak.
-  Result<std::string> render(const std::vector<ChatMessage>& messages) const;
+  // The prompt for these messages, ending where the assistant is to speak, with the bytes that the
+  // messages wrote.
+  Result<Rendered> render(const std::vector<ChatMessage>& messages) const;
 
   // The prompt as tokens. The template writes the special tokens, BOS among them where the model
-  // wants it, so BOS is added only where the text does not begin with it.
+  // wants it, so BOS is added only where the text does not begin with it. What the messages say
+  // stays text: a "<|im_end|>" in it ends nothing.
   Result<std::vector<TokenId>> tokens(const std::vector<ChatMessage>& messages,
                                       const Tokenizer& tokenizer) const;
 
