@@ -10,10 +10,6 @@
 namespace hearth {
 namespace {
 
-bool is_reserved(TokenKind kind) {
-  return kind == TokenKind::kControl || kind == TokenKind::kUnknown;
-}
-
 // "<0x0A>"
 std::string byte_entry(int byte) {
   constexpr char kDigits[] = "0123456789ABCDEF";
@@ -34,7 +30,7 @@ BpeTokenizer::BpeTokenizer(Vocabulary vocabulary, Normalizer normalizer,
     std::string text;
     if (options.byte_level) append_utf8(text, byte_to_alphabet(static_cast<uint8_t>(byte)));
     else text = byte_entry(byte);
-    byte_ids_[static_cast<size_t>(byte)] = find(text);
+    byte_ids_[static_cast<size_t>(byte)] = find_in_model(text);
   }
   cuts_words_ = !options.byte_level && may_cut_words();
   if (cuts_words_) cutter_.build(entries_);
@@ -73,8 +69,7 @@ TokenId BpeTokenizer::whole_word(std::string_view word, EncodeScratch& scratch) 
     append_byte_level(scratch.text, word);
     text = scratch.text;
   }
-  const TokenId id = find(text);
-  return id >= 0 && !is_reserved(token_kind(id)) ? id : -1;
+  return find_in_model(text);
 }
 
 void BpeTokenizer::merge_word(std::string_view word, EncodeScratch& scratch,
@@ -121,8 +116,8 @@ void BpeTokenizer::split_characters(std::string_view word, std::vector<Symbol>& 
       if (at == word.size()) written += options_.word_suffix;
       text = written;
     }
-    const TokenId id = find(text);
-    if (id >= 0 && !is_reserved(token_kind(id))) {
+    const TokenId id = find_in_model(text);
+    if (id >= 0) {
       flush();
       symbols.push_back({.begin = begin, .bytes = bytes, .id = id});
     } else if (options_.byte_fallback && push_bytes(text, begin, symbols)) {
@@ -146,10 +141,13 @@ bool BpeTokenizer::push_bytes(std::string_view text, uint32_t begin,
   return true;
 }
 
-// Whether a word may be cut before spaces that no entry joins to what is before them.
+// Whether a word may be cut before spaces that no entry joins to what is before them: not where
+// characters may vanish or be fused across a space.
 bool BpeTokenizer::may_cut_words() const {
   const bool plain = options_.continuing_prefix.empty() && options_.word_suffix.empty();
-  return plain && (!options_.fuse_unknown || find(kSpaceMark) >= 0);
+  const bool all_bytes = options_.byte_fallback &&
+                         std::find(byte_ids_.begin(), byte_ids_.end(), -1) == byte_ids_.end();
+  return plain && find_in_model(kSpaceMark) >= 0 && (unknown_ >= 0 || all_bytes);
 }
 
 std::string BpeTokenizer::entry_bytes(std::string_view entry) const {

@@ -305,6 +305,7 @@ Result<std::shared_ptr<const Tokenizer>> make_from_hugging_face(const Json& toke
   if (cleans_up(config, row)) decoder.add_cleanup();
   vocabulary.decoder = std::make_shared<const Decoder>(std::move(decoder));
   const size_t count = TRY(row.read_entries(model, vocabulary));
+  vocabulary.model_end = static_cast<TokenId>(vocabulary.entries.size());
   TRY(read_added_tokens(tokenizer["added_tokens"], parts.normalizer, count, vocabulary));
   vocabulary.index.build(vocabulary.entries);
   TRY(read_affixes(tokenizer, config, vocabulary));

@@ -36,6 +36,7 @@ void ScratchPool::give_back(std::unique_ptr<EncodeScratch> scratch) {
 TextTokenizer::TextTokenizer(Vocabulary vocabulary, Normalizer normalizer)
     : scores_(std::move(vocabulary.scores)),
       unknown_(vocabulary.unknown),
+      model_end_(vocabulary.model_end),
       normalizer_(std::move(normalizer)),
       prefix_(std::move(vocabulary.prefix)),
       suffix_(std::move(vocabulary.suffix)),

@@ -53,6 +53,15 @@ class TextTokenizer : public Tokenizer {
   // The bytes of a normal entry.
   virtual std::string entry_bytes(std::string_view entry) const = 0;
 
+  // The entry that the model may make of text: -1 for control tokens, which text never becomes,
+  // and for tokens that the model does not know.
+  TokenId find_in_model(std::string_view text) const {
+    const TokenId id = find(text);
+    if (id < 0 || id >= model_end_) return -1;
+    const TokenKind kind = token_kind(id);
+    return kind == TokenKind::kControl || kind == TokenKind::kUnknown ? -1 : id;
+  }
+
   std::vector<float> scores_;
   TokenId unknown_ = -1;
 
@@ -67,6 +76,7 @@ class TextTokenizer : public Tokenizer {
   void encode_normalized(std::string_view text, const Origin& origin, EncodeScratch& scratch,
                          std::vector<TokenId>& out) const;
 
+  TokenId model_end_;
   Normalizer normalizer_;
   SpecialTokens specials_, normalized_specials_;
   std::shared_ptr<const PostProcessor> post_processor_;

@@ -26,6 +26,8 @@ struct Vocabulary {
   // Around a text with add_special; usually {bos} and {eos} as the two flags say.
   std::vector<TokenId> prefix, suffix;
   std::string model_name, pre_name;
+  // Entries from here on were added to the model later: it does not make them of text.
+  TokenId model_end = INT32_MAX;
   DecodeRules decode_rules;
   // Of a tokenizer.json; nullptr: prefix and suffix, and piece by piece.
   std::shared_ptr<const PostProcessor> post_processor;

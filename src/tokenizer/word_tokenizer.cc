@@ -23,11 +23,6 @@ void WordTokenizer::encode_plain(std::string_view text, size_t lead, EncodeScrat
   });
 }
 
-TokenId WordTokenizer::find_plain(std::string_view text) const {
-  const TokenId id = find(text);
-  return id >= 0 && token_kind(id) != TokenKind::kControl ? id : -1;
-}
-
 void WordTokenizer::push_unknown(std::vector<TokenId>& out) const {
   if (unknown_ >= 0) out.push_back(unknown_);
 }
@@ -37,7 +32,7 @@ WordLevelTokenizer::WordLevelTokenizer(Vocabulary vocabulary, Normalizer normali
     : WordTokenizer(std::move(vocabulary), std::move(normalizer), std::move(pre_tokenizer)) {}
 
 void WordLevelTokenizer::encode_word(std::string_view word, std::vector<TokenId>& out) const {
-  const TokenId id = find_plain(word);
+  const TokenId id = find_in_model(word);
   if (id >= 0) out.push_back(id);
   else push_unknown(out);
 }
@@ -61,7 +56,7 @@ Result<void> WordPieceTokenizer::build() {
   const std::string& prefix = options_.continuing_prefix;
   for (TokenId id = 0; id < size(); ++id) {
     const std::string_view text = entry(id);
-    if (text.empty() || find_plain(text) != id) continue;
+    if (text.empty() || find_in_model(text) != id) continue;
     starts.emplace_back(text, id);
     if (text.starts_with(prefix)) continuations.emplace_back(text.substr(prefix.size()), id);
   }

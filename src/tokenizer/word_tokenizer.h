@@ -15,8 +15,6 @@ class WordTokenizer : public TextTokenizer {
   // Appends the ids of one word, which is not empty.
   virtual void encode_word(std::string_view word, std::vector<TokenId>& out) const = 0;
 
-  // The entry, unless it is a control token, which text never becomes.
-  TokenId find_plain(std::string_view text) const;
   void push_unknown(std::vector<TokenId>& out) const;
 
  private:
