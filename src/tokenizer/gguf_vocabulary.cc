@@ -62,6 +62,23 @@ Result<TokenId> read_id(const Metadata& metadata, const Vocabulary& vocabulary,
   return in_range(*id) ? static_cast<TokenId>(*id) : fallback;
 }
 
+// The ids that each kind of model has where its file names none.
+struct DefaultIds {
+  std::string_view model;
+  TokenId bos = -1, eos = -1, unknown = -1;
+};
+
+DefaultIds default_ids(std::string_view model) {
+  constexpr DefaultIds kRows[] = {
+      {"llama", 1, 2, 0},
+      {"t5", -1, 1, 2},
+      {"plamo2", 1, 2, 0},
+  };
+  for (const DefaultIds& row : kRows)
+    if (row.model == model) return row;
+  return {};
+}
+
 std::string lowercase_ascii(std::string_view text) {
   std::string out(text);
   for (char& c : out)
@@ -98,10 +115,10 @@ Result<Vocabulary> read_gguf_vocabulary(const Metadata& metadata) {
   TRY(read_entries(metadata, out));
   TRY(read_kinds(metadata, out));
   TRY(read_scores(metadata, out));
-  const bool llama = out.model_name == "llama";
-  out.bos = TRY(read_id(metadata, out, "tokenizer.ggml.bos_token_id", llama ? 1 : -1));
-  out.eos = TRY(read_id(metadata, out, "tokenizer.ggml.eos_token_id", llama ? 2 : -1));
-  out.unknown = TRY(read_id(metadata, out, "tokenizer.ggml.unknown_token_id", llama ? 0 : -1));
+  const DefaultIds ids = default_ids(out.model_name);
+  out.bos = TRY(read_id(metadata, out, "tokenizer.ggml.bos_token_id", ids.bos));
+  out.eos = TRY(read_id(metadata, out, "tokenizer.ggml.eos_token_id", ids.eos));
+  out.unknown = TRY(read_id(metadata, out, "tokenizer.ggml.unknown_token_id", ids.unknown));
   std::vector<TokenId> ends;
   for (const auto* key : {"tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"})
     ends.push_back(TRY(read_id(metadata, out, key, -1)));

@@ -6,8 +6,11 @@
 #include "tokenizer/bpe_tokenizer.h"
 #include "tokenizer/decoder.h"
 #include "tokenizer/hugging_face.h"
+#include "tokenizer/plamo_tokenizer.h"
+#include "tokenizer/rwkv_tokenizer.h"
 #include "tokenizer/sentencepiece_file.h"
 #include "tokenizer/sentencepiece_tokenizer.h"
+#include "tokenizer/unigram_tokenizer.h"
 
 namespace hearth {
 namespace {
@@ -43,8 +46,16 @@ Result<std::shared_ptr<const Tokenizer>> Tokenizer::from_gguf(const Metadata& me
       {"gpt2", make_bpe_from_gguf},
       {"gemma4", make_bpe_from_gguf},
       {"llama", make_sentencepiece_from_gguf},
+      {"t5", make_unigram_from_gguf},
+      {"rwkv", make_rwkv_from_gguf},
+      {"plamo2", make_plamo_from_gguf},
   };
   const std::string_view model = TRY(metadata.text("tokenizer.ggml.model"));
+  if (model == "no_vocab" || model == "none")
+    return fail(Code::kUnsupported,
+                "tokenizer.ggml.model is '{}': the file has no vocabulary, so that text cannot "
+                "become tokens",
+                model);
   for (const Kind& kind : kKinds)
     if (kind.model == model) return kind.make(metadata);
   return fail(Code::kUnsupported, "tokenizer.ggml.model: the kind '{}' is not supported",

@@ -73,4 +73,7 @@ class UnigramTokenizer final : public TextTokenizer {
   std::array<TokenId, 256> byte_ids_{};
 };
 
+// "t5" in GGUF. kCorrupt for a charsmap that is no array of bytes, and as make().
+Result<std::shared_ptr<const Tokenizer>> make_unigram_from_gguf(const Metadata& metadata);
+
 }  // namespace hearth
