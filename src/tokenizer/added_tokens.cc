@@ -75,6 +75,7 @@ Result<void> read_added_tokens(const Json& json, const Normalizer& normalizer, s
   auto ids = find_in_model(tokens, out);
   std::set<std::string_view> control;
   std::map<TokenId, const AddedToken*> by_id;  // of two with one id the later counts
+  RegexScratch scratch;
   auto next_id = static_cast<TokenId>(model_size);
   for (AddedToken& added : tokens) {
     if (added.token.text.empty()) continue;
@@ -83,18 +84,19 @@ Result<void> read_added_tokens(const Json& json, const Normalizer& normalizer, s
     added.token.id = id;
     if (added.token.control) control.insert(added.token.text);
     by_id[id] = &added;
+    if (!added.normalized) continue;
+    std::string text = normalizer.run(added.token.text, scratch);
+    if (text != added.token.text) out.normalized_entries[id] = std::move(text);
   }
-  RegexScratch scratch;
   size_t longs = 0;
   for (const auto& [id, added] : by_id) {
     SpecialToken token = added->token;
     token.control = control.contains(token.text);  // once special, always special
     put_entry(out, static_cast<size_t>(id), token.text,
               token.control ? TokenKind::kControl : TokenKind::kUserDefined);
-    if (added->normalized) {
-      token.text = normalizer.run(token.text, scratch);
-      if (token.text != added->token.text) out.normalized_entries[id] = token.text;
-    }
+    const auto normalized = out.normalized_entries.find(id);
+    if (added->normalized && normalized != out.normalized_entries.end())
+      token.text = normalized->second;
     longs += token.text.size() > SpecialTokens::kBytesMax;
     (added->normalized ? out.normalized_specials : out.specials).push_back(std::move(token));
   }

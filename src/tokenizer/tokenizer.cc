@@ -116,11 +116,17 @@ void Tokenizer::strip_start(TokenId id, std::string& bytes, bool& start) const {
 std::optional<std::string_view> Tokenizer::decoder_token(TokenId id, bool special) const {
   if (id < 0 || id >= size()) return std::nullopt;
   const auto normalized = normalized_entries_.find(id);
-  // As in the reference, a normalized control token is no longer known as one.
-  if (normalized != normalized_entries_.end()) return normalized->second;
-  const TokenKind kind = token_kind(id);
-  if (kind == TokenKind::kUnused || (kind == TokenKind::kControl && !special)) return std::nullopt;
-  return entry(id);
+  if (normalized == normalized_entries_.end()) {
+    const TokenKind kind = token_kind(id);
+    const bool hidden = kind == TokenKind::kControl && !special;
+    if (kind == TokenKind::kUnused || hidden) return std::nullopt;
+    return entry(id);
+  }
+  // As in the reference, a control token is known by its text, which the normalizer has changed.
+  const TokenId same = find(normalized->second);
+  const bool hidden = same >= 0 && token_kind(same) == TokenKind::kControl && !special;
+  if (hidden) return std::nullopt;
+  return normalized->second;
 }
 
 StreamDecoder::StreamDecoder(const Tokenizer& tokenizer, bool special)
@@ -149,7 +155,8 @@ std::string StreamDecoder::finish() {
   if (run_) {
     std::string out;
     run_->finish(false, out);
-    return utf8_.push(out) + utf8_.finish();
+    out = utf8_.push(out);
+    return out += utf8_.finish();
   }
   const auto& rewrite = tokenizer_->decode_rules().rewrite;
   if (!rewrite) return utf8_.finish();

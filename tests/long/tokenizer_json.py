@@ -278,7 +278,9 @@ def added_tokens(rng, vocab):
             if flip(0.2):
                 id_ += rng.randint(1, 5)
         out.append({"id": id_, "content": content, "single_word": flip(), "lstrip": flip(),
-                    "rstrip": flip(), "normalized": flip(), "special": flip(0.5)})
+                    "rstrip": flip(), "normalized": flip(),
+                    # Others would be control tokens that the library's models make of text.
+                    "special": content[0] in "<[W" and flip(0.6)})
     if rng.random() < 0.2:
         rng.shuffle(out)
     return out
@@ -358,13 +360,22 @@ def make_library(spec):
                           Tokenizer.from_str(json.dumps(bare))))
 
 
-def special_ids(spec, tok):
-    contents = {t["content"] for t in spec["added_tokens"] if t["special"]}
-    return {tok.token_to_id(c) for c in contents}
+def vanishing(spec, tok):
+    """The library then finds it between all characters."""
+    return spec["normalizer"] and any(
+        t["normalized"] and tok.normalizer.normalize_str(t["content"]) == ""
+        for t in spec["added_tokens"])
 
 
-def compare(spec, tok, cases, wanted, got, counts, report):
-    control = special_ids(spec, tok)
+def may_make_control(spec, case, unparsed):
+    """Whether the library's model may make a control token of this text, as Hearth's never do: one
+    that is an entry of the model stands there and is not cut out of it before."""
+    vocab, text = vocab_of(spec["model"]), (case["text"] + case["pair"]).lower()
+    return any(t["special"] and t["content"] in vocab and t["content"].lower() in text and
+               (unparsed or t["normalized"] or t["single_word"]) for t in spec["added_tokens"])
+
+
+def compare(spec, cases, wanted, got, counts, report):
     for case, want, have in zip(cases, wanted, got["cases"]):
         for name, value in want.items():
             if value is None:
@@ -374,7 +385,8 @@ def compare(spec, tok, cases, wanted, got, counts, report):
                 counts["equal"] += 1
                 continue
             # Hearth's models never make a control token of text, the library's do.
-            if name == "unparsed" and control & set(value):
+            if not name.startswith("decoded") and may_make_control(
+                    spec, case, name == "unparsed"):
                 counts["left out: the model made a control token of text"] += 1
                 continue
             counts["different: " + name] += 1
@@ -411,6 +423,9 @@ def main():
         rng = random.Random(args.seed * 1000003 + number)
         spec = random_file(rng, base_models)
         made = make_library(spec)
+        if made and vanishing(spec, made[0]):
+            counts["left out: an added token that the normalizer makes nothing of"] += 1
+            continue
         size = made[0].get_vocab_size() if made else 1
         cases = [{"text": random_text(rng), "pair": random_text(rng),
                   "ids": [rng.randrange(size + 2) for _ in range(rng.randint(0, 12))]}
@@ -427,7 +442,7 @@ def main():
                 report(spec, None, "refused", None, got["error"])
             continue
         wanted = [expect(made[0], made[1], case) for case in cases]
-        compare(spec, made[0], cases, wanted, got, counts, report)
+        compare(spec, cases, wanted, got, counts, report)
     for name, count in sorted(counts.items()):
         print(f"{count:9} {name}")
     sys.exit(any(n.startswith("different") or n == "refused by Hearth" for n in counts))
