@@ -41,7 +41,7 @@ TEST(Modelfile, AllInstructions) {
   EXPECT_EQ(file.from[0].text, "./model.gguf");
   EXPECT_EQ(file.from[0].line, 2);
   EXPECT_EQ(parameters_to_json(file.parameters).dump(),
-            R"({"temperature": 0.25, "num_ctx": 4096, "stop": ["<|im_end|>", "User:"]})");
+            R"({"temperature": 0.25, "stop": ["<|im_end|>", "User:"], "num_ctx": 4096})");
   EXPECT_EQ(file.system, "You are brief.");
   EXPECT_EQ(file.template_text, "{{ .Prompt }}\n");
   ASSERT_EQ(file.messages.size(), 2u);

@@ -43,6 +43,20 @@ void keep_head(std::vector<Candidate>& list, size_t n) {
   list.resize(n);
 }
 
+// f(logit&) of each, eight side by side.
+template <class F>
+void edit_each(std::span<float> logits, std::vector<Candidate>& list, bool whole, F f) {
+  if (!whole) {
+    for (Candidate& c : list) c.logit = f(c.logit);
+    return;
+  }
+  float* x = logits.data();
+  size_t i = 0;
+  for (; i + 8 <= logits.size(); i += 8)
+    for (size_t j = 0; j < 8; ++j) x[i + j] = f(x[i + j]);
+  for (; i < logits.size(); ++i) x[i] = f(x[i]);
+}
+
 double log_sum(std::span<const float> x) {
   return default_kernels().log_sum_exp(x.data(), static_cast<int64_t>(x.size()));
 }
@@ -99,6 +113,37 @@ TokenId Candidates::most_likely() const {
   CHECK(size() > 0);
   if (!whole_) return std::ranges::min_element(list_, likelier)->id;
   return std::max<TokenId>(0, hearth::most_likely(logits_));
+}
+
+Candidates::Moments Candidates::moments() const {
+  // Sums side by side in lanes, each of the candidates that fall to it in turn.
+  constexpr size_t kLanes = 8;
+  auto sum_of = [&](auto term) {
+    double lanes[kLanes] = {}, sum = 0;
+    size_t i = 0;
+    if (whole_)
+      for (; i + kLanes <= logits_.size(); i += kLanes)
+        for (size_t j = 0; j < kLanes; ++j) lanes[j] += term(logits_[i + j]);
+    for (; i < size(); ++i) lanes[i % kLanes] += term(whole_ ? logits_[i] : list_[i].logit);
+    for (double lane : lanes) sum += lane;
+    return sum;
+  };
+  double count = sum_of([](float x) { return x != kNever ? 1.0 : 0.0; });
+  if (count == 0) return {};
+  double mean = sum_of([](float x) { return x != kNever ? static_cast<double>(x) : 0.0; }) / count;
+  double squares = sum_of([mean](float x) {
+    double off = x != kNever ? x - mean : 0.0;
+    return off * off;
+  });
+  return {mean, std::sqrt(squares / count)};
+}
+
+void Candidates::scale(float shift, float divisor) {
+  edit_each(logits_, list_, whole_, [=](float x) { return (x - shift) / divisor; });
+}
+
+void Candidates::mask_below(float lowest) {
+  edit_each(logits_, list_, whole_, [=](float x) { return x < lowest ? kNever : x; });
 }
 
 // A bound that rises as better ones are found: of random logits only about n * log(size / n) ever

@@ -44,16 +44,17 @@ class Candidates {
   // The n largest (or all), largest first. Does not change the candidates.
   std::vector<Candidate> largest(size_t n) const;
 
-  // Calls f(id, logit&) for the candidates, in order. The order of the logits must not change,
-  // unless `reorders`.
-  template <class F>
-  void edit_all(F f, bool reorders = false) {
-    if (whole_)
-      for (size_t i = 0; i < logits_.size(); ++i) f(static_cast<TokenId>(i), logits_[i]);
-    else
-      for (Candidate& c : list_) f(c.id, c.logit);
-    if (reorders) sorted_ = false;
-  }
+  // Over those that are possible; 0 where there are none. The deviation is that of the population.
+  struct Moments {
+    double mean = 0, deviation = 0;
+  };
+  Moments moments() const;
+
+  // Every logit becomes (logit - shift) / divisor; those below `lowest` become impossible, and stay
+  // in the list.
+  void scale(float shift, float divisor);
+  void mask_below(float lowest);
+
   template <class F>
   void for_each(F f) const {
     if (whole_)

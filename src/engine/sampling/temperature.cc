@@ -13,10 +13,9 @@ void scale(Candidates& candidates, double temperature) {
     float logit = candidates.max_logit();
     return candidates.replace({{best, logit}}, true);
   }
-  // Differences to the best, so that a tiny temperature overflows nowhere but at "never".
+  // By a tiny temperature, differences to the best are divided, which overflow only to "never".
   float best = candidates.max_logit();
-  if (!std::isfinite(best)) return;
-  candidates.edit_all([&](TokenId, float& logit) { logit = (logit - best) / t; });
+  if (std::isfinite(best)) candidates.scale(std::isfinite(best / t) ? 0 : best, t);
 }
 
 // Between 0 (one candidate has it all) and 1 (all are equal).

@@ -90,22 +90,9 @@ void typical(Candidates& candidates, const StepContext& context) {
 // Masks instead of dropping, as llama.cpp does: the number of candidates stays.
 void top_n_sigma(Candidates& candidates, const StepContext& context) {
   if (candidates.size() <= 1) return;
-  constexpr float kNever = -std::numeric_limits<float>::infinity();
-  double sum = 0, squares = 0;
-  size_t count = 0;
-  candidates.for_each([&](TokenId, float logit) {
-    if (logit != kNever) sum += logit, ++count;
-  });
-  if (count == 0) return;
-  double mean = sum / static_cast<double>(count);
-  candidates.for_each([&](TokenId, float logit) {
-    if (logit != kNever) squares += (logit - mean) * (logit - mean);
-  });
-  double sigma = std::sqrt(squares / static_cast<double>(count));
+  double sigma = candidates.moments().deviation;
   double lowest = candidates.max_logit() - context.params.top_n_sigma * sigma;
-  candidates.edit_all([&](TokenId, float& logit) {
-    if (logit < lowest) logit = kNever;
-  });
+  candidates.mask_below(static_cast<float>(lowest));
 }
 
 void xtc(Candidates& candidates, const StepContext& context) {
