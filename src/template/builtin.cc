@@ -81,7 +81,8 @@ const Builtin* MethodSet::of(Type type) const {
     case Type::kTuple: return tuple;
     case Type::kDict: return dict;
     case Type::kBool:
-    case Type::kInt: return number_int;
+    case Type::kInt:
+    case Type::kBig: return number_int;
     case Type::kFloat: return number_float;
     case Type::kCycler: return cycler;
     default: return nullptr;
@@ -118,6 +119,7 @@ Result<int64_t> Call::integer(size_t i, int64_t fallback) const {
   if (!has(i)) return fallback;
   if (arg[i].is_integral()) return arg[i].as_int();
   if (arg[i].is_undefined()) return undefined_error(arg[i]);
+  if (arg[i].is(Type::kBig)) return fail(Code::kInvalid, "int too large to convert");
   return type_error(fmt::format("'{}' object cannot be interpreted as an integer",
                                 type_name(arg[i].type())));
 }

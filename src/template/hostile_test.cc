@@ -47,8 +47,15 @@ std::vector<Attack> loops_and_sizes() {
       {"string times overflow", "{{ 'abc' * 9223372036854775807 }}"},
       {"list times", "{{ [1] * 10**9 }}"},
       {"power", "{{ 2 ** 100000 }}"},
-      {"power tower", "{{ 9 ** 9 ** 9 }}"},
-      {"shift by product", "{{ 9223372036854775807 * 2 }}"},
+      {"power tower", "{{ 9 ** 9 ** 9 ** 9 }}"},
+      {"power of a power", "{{ 2 ** (2 ** 100) }}{{ 2 ** 2 ** 2 ** 2 ** 2 ** 2 }}"},
+      {"powers", "{% for i in range(100000) %}{% set x = 3 ** 9000 %}{% endfor %}"},
+      {"products", "{% set x = 3 ** 4400 %}{% for i in range(100000) %}{% set y = x * x // x % x %}"
+                   "{% endfor %}"},
+      {"digits", "{% set x = 3 ** 9000 %}{% for i in range(100000) %}{{ x }}{% endfor %}"},
+      {"squares", "{% set ns = namespace(x=3) %}{% for i in range(100) %}"
+                  "{% set ns.x = ns.x * ns.x %}{% endfor %}"},
+      {"many digits", "{{ ('9' * 10 ** 6) | int }}{{ 10 ** 5000 }}"},
   };
 }
 

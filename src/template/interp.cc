@@ -93,6 +93,16 @@ Value Interp::part(const Value& of, std::string_view part) {
   return marked(std::move(made), whole.markup);
 }
 
+Result<Value> Interp::number(Integer value) {
+  if (auto small = value.small()) return Value::integer(*small);
+  if (value.too_large()) {
+    return fail(Code::kTooLarge, "integer is too large (more than 4300 digits)");
+  }
+  size_t bytes = value.bytes();
+  heap.spend(value.work());
+  return Value(heap.make<Big>(bytes, std::move(value)));
+}
+
 Value Interp::list(std::vector<Value> values) {
   return make_items(heap, Type::kList, std::move(values));
 }
@@ -253,6 +263,7 @@ struct Bounds {
 Result<int64_t> slice_index(const Value& value, int64_t fallback) {
   if (value.is_missing() || value.is_none()) return fallback;
   if (value.is_integral()) return value.as_int();
+  if (value.is(Type::kBig)) return value.as<Big>().number.is_negative() ? -INT64_MAX : INT64_MAX;
   if (value.is_undefined()) return undefined_error(value);
   return type_error("slice indices must be integers or None");
 }

@@ -118,6 +118,8 @@ class Interp {
   Value list(std::vector<Value> values);
   Value tuple(std::vector<Value> values);
   Dict* new_dict() { return heap.make<Dict>(0); }
+  // kTooLarge beyond what Python prints.
+  Result<Value> number(Integer value);
   // Sets an item, or fails for a key that cannot be hashed.
   Result<void> set_item(Dict& dict, Value key, Value value);
 
@@ -223,6 +225,8 @@ Result<bool> less(Interp& in, const Value& a, const Value& b);
 // Stable; keys and values have one length, and the values follow their keys.
 Result<std::vector<Value>> sorted(Interp& in, std::vector<Value> keys, std::vector<Value> values,
                                   bool reverse);
+// A number as a double; an int that is too large for one is an error.
+Result<double> real_of(const Value& value);
 std::unexpected<Error> undefined_error(const Value& value);
 std::unexpected<Error> type_error(std::string message);
 
@@ -235,6 +239,7 @@ Result<std::string> to_str(Interp& in, const Value& value);
 Result<void> append_value(Interp& in, Rendered& out, const Value& value);
 // str(value) as a value: a string is its own.
 Result<Value> as_string(Interp& in, const Value& value);
+void append_big(Interp& in, std::string& out, const Integer& number);
 std::string float_repr(double value);
 std::string escape_html(std::string_view text);
 
@@ -253,10 +258,10 @@ Result<Rendered> percent_format(Interp& in, const Value& text, const Value& valu
 Result<Rendered> brace_format(Interp& in, const Value& text, const Args& args,
                               const Value* mapping);
 Result<std::string> format_value(Interp& in, const Value& value, std::string_view spec);
-Result<Value> round_number(const Value& value, int64_t digits);
+Result<Value> round_number(Interp& in, const Value& value, int64_t digits);
 
 // Text as Python reads numbers: blanks around, single underscores; empty where it is none.
 std::optional<double> parse_float(std::string_view text);
-Result<std::optional<int64_t>> parse_int(std::string_view text, int64_t base);
+Result<std::optional<Integer>> parse_int(std::string_view text, int64_t base);
 
 }  // namespace hearth::jinja

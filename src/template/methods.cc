@@ -69,11 +69,7 @@ Result<Value> dict_fromkeys(Call& call) {
 }
 
 Result<Value> int_bit_length(Call& call) {
-  int64_t value = call.self.as_int();
-  uint64_t size = value < 0 ? 0 - static_cast<uint64_t>(value) : static_cast<uint64_t>(value);
-  int64_t bits = 0;
-  for (; size > 0; size >>= 1) ++bits;
-  return Value::integer(bits);
+  return Value::integer(static_cast<int64_t>(integer_of(call.self).bits()));
 }
 
 Result<Value> float_is_integer(Call& call) {

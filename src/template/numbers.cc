@@ -50,7 +50,7 @@ std::optional<double> parse_float(std::string_view text) {
   return sign * value;
 }
 
-Result<std::optional<int64_t>> parse_int(std::string_view text, int64_t base) {
+Result<std::optional<Integer>> parse_int(std::string_view text, int64_t base) {
   if (base != 0 && (base < 2 || base > 36)) {
     return fail(Code::kInvalid, "int() base must be >= 2 and <= 36, or 0");
   }
@@ -68,39 +68,25 @@ Result<std::optional<int64_t>> parse_int(std::string_view text, int64_t base) {
     }
   }
   if (base == 0) base = 10;
-  uint64_t value = 0;
-  auto read =
-      std::from_chars(body.data(), body.data() + body.size(), value, static_cast<int>(base));
-  if (body.empty() || read.ptr != body.data() + body.size()) return std::nullopt;
-  uint64_t limit = static_cast<uint64_t>(INT64_MAX) + (negative ? 1 : 0);
-  if (read.ec != std::errc{} || value > limit) {
-    return fail(Code::kTooLarge, "integer is too large (more than 64 bits)");
-  }
-  return static_cast<int64_t>(negative ? 0 - value : value);
+  std::optional<Integer> value = Integer::parse(body, static_cast<int>(base));
+  return value && negative ? -*value : value;
 }
 
 // Python's round(): half to even of the exact decimal value; a whole number stays one.
-Result<Value> round_number(const Value& value, int64_t digits) {
+Result<Value> round_number(Interp& in, const Value& value, int64_t digits) {
   if (value.is_undefined()) return undefined_error(value);
-  if (!value.is_number()) {
+  if (!value.is_number() && !value.is(Type::kBig)) {
     return type_error(fmt::format("type {} doesn't define __round__ method",
                                   type_name(value.type())));
   }
-  if (value.is_integral()) {
-    if (digits >= 0) return Value::integer(value.as_int());
-    if (digits < -18) return Value::integer(0);
-    int64_t unit = 1;
-    for (int64_t i = digits; i < 0; ++i) unit *= 10;
-    int64_t number = value.as_int(), rest = number % unit, down = number - rest;
-    if (rest < 0) {
-      rest += unit;
-      down -= unit;
-    }
-    bool up = rest > unit / 2 || (rest == unit / 2 && (down / unit) % 2 != 0);
-    if (up && __builtin_add_overflow(down, unit, &down)) {
-      return fail(Code::kTooLarge, "integer result is too large (more than 64 bits)");
-    }
-    return Value::integer(down);
+  if (value.is_integer()) {
+    if (digits >= 0) return in.number(integer_of(value));
+    if (digits < -4400) return Value::integer(0);
+    Integer unit = Integer::power_of_ten(static_cast<int>(-digits));
+    auto [quotient, rest] = integer_of(value).divide(unit);
+    int half = (rest + rest).compare(unit);
+    if (half > 0 || (half == 0 && quotient.is_odd())) quotient = quotient + Integer(1);
+    return in.number(quotient * unit);
   }
   double number = value.as_double();
   if (!std::isfinite(number) || digits > 323) return value;

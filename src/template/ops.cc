@@ -31,9 +31,7 @@ std::unexpected<Error> unsupported(Op op, const Value& a, const Value& b) {
                                 type_name(a.type()), type_name(b.type())));
 }
 
-std::unexpected<Error> too_large() {
-  return fail(Code::kTooLarge, "integer result is too large (more than 64 bits)");
-}
+bool is_any_number(const Value& value) { return value.is_number() || value.is(Type::kBig); }
 
 std::unexpected<Error> division_by_zero() { return fail(Code::kInvalid, "division by zero"); }
 
@@ -48,46 +46,75 @@ double float_mod(double a, double b) {
   return rest == 0 ? std::copysign(0.0, b) : rest;
 }
 
-Result<Value> int_power(int64_t base, int64_t exponent) {
-  if (exponent < 0) {
-    if (base == 0) return division_by_zero();
-    return Value::real(std::pow(static_cast<double>(base), static_cast<double>(exponent)));
+Result<Value> float_power(double a, double b) {
+  if (a == 0 && b < 0) return division_by_zero();
+  double out = std::pow(a, b);
+  if (std::isnan(out) && !std::isnan(a) && !std::isnan(b)) {
+    return fail(Code::kUnsupported, "complex numbers are not supported");
   }
-  int64_t result = 1;
-  if (base == 0 || base == 1) return Value::integer(exponent == 0 ? 1 : base);
-  if (base == -1) return Value::integer(exponent % 2 == 0 ? 1 : -1);
-  for (int64_t i = 0; i < exponent; ++i) {  // at most 63 rounds before it overflows
-    if (__builtin_mul_overflow(result, base, &result)) return too_large();
+  if (std::isinf(out) && std::isfinite(a) && std::isfinite(b)) {
+    return fail(Code::kInvalid, "numerical result out of range");
   }
-  return Value::integer(result);
+  return Value::real(out);
 }
 
-Result<Value> int_op(Op op, int64_t a, int64_t b) {
-  int64_t out = 0;
-  bool overflow = false;
+Result<Value> int_power(Interp& in, const Integer& base, const Value& exponent) {
+  Integer power = integer_of(exponent);
+  bool unit = base.bits() <= 1;  // -1, 0, 1
+  if (power.is_negative()) return float_power(base.to_double(), TRY(real_of(exponent)));
+  if (unit && !power.is_zero()) {
+    return Value::integer(base.is_zero() ? 0 : base.is_negative() && power.is_odd() ? -1 : 1);
+  }
+  int64_t times = power.small().value_or(INT64_MAX);
+  if (times > static_cast<int64_t>(kIntegerBitsMax)) times = kIntegerBitsMax;
+  uint64_t bits = base.bits() * static_cast<uint64_t>(times);
+  if (bits > 2 * kIntegerBitsMax) {
+    return fail(Code::kTooLarge, "integer is too large (more than 4300 digits)");
+  }
+  in.heap.spend(bits * bits / 4096);
+  return in.number(base.power(static_cast<uint64_t>(times)));
+}
+
+// What does not fit into 64 bits.
+Result<Value> big_op(Interp& in, Op op, const Value& left, const Value& right) {
+  Integer a = integer_of(left), b = integer_of(right);
+  in.heap.spend(1 + a.work() * b.work() / 8);
   switch (op) {
-    case Op::kAdd: overflow = __builtin_add_overflow(a, b, &out); break;
-    case Op::kSub: overflow = __builtin_sub_overflow(a, b, &out); break;
-    case Op::kMul: overflow = __builtin_mul_overflow(a, b, &out); break;
-    case Op::kPow: return int_power(a, b);
-    case Op::kDiv:
-      if (b == 0) return division_by_zero();
-      return Value::real(static_cast<double>(a) / static_cast<double>(b));
-    case Op::kFloorDiv:
-    case Op::kMod:
-      if (b == 0) return division_by_zero();
-      if (b == -1) {  // INT64_MIN / -1 does not fit
-        if (op == Op::kMod) return Value::integer(0);
-        overflow = __builtin_sub_overflow(int64_t{0}, a, &out);
-        break;
-      }
-      out = floor_div(a, b);
-      if (op == Op::kMod) out = a - out * b;
-      break;
+    case Op::kAdd: return in.number(a + b);
+    case Op::kSub: return in.number(a - b);
+    case Op::kMul: return in.number(a * b);
+    case Op::kPow: return int_power(in, a, right);
     default: break;
   }
-  if (overflow) return too_large();
-  return Value::integer(out);
+  if (b.is_zero()) return division_by_zero();
+  if (op == Op::kFloorDiv) return in.number(a.divide(b).quotient);
+  if (op == Op::kMod) return in.number(a.divide(b).rest);
+  double ratio = a.ratio(b);
+  if (std::isinf(ratio)) return fail(Code::kInvalid, "integer division result too large");
+  return Value::real(ratio);
+}
+
+// The common case without an Integer; empty where the result may not fit.
+std::optional<int64_t> small_op(Op op, int64_t a, int64_t b) {
+  int64_t out = 0;
+  switch (op) {
+    case Op::kAdd: return __builtin_add_overflow(a, b, &out) ? std::nullopt : std::optional(out);
+    case Op::kSub: return __builtin_sub_overflow(a, b, &out) ? std::nullopt : std::optional(out);
+    case Op::kMul: return __builtin_mul_overflow(a, b, &out) ? std::nullopt : std::optional(out);
+    case Op::kFloorDiv:
+    case Op::kMod:
+      if (b == 0 || b == -1) return std::nullopt;
+      out = floor_div(a, b);
+      return op == Op::kMod ? a - out * b : out;
+    default: return std::nullopt;
+  }
+}
+
+Result<Value> int_op(Interp& in, Op op, const Value& a, const Value& b) {
+  if (a.is_integral() && b.is_integral()) {
+    if (auto small = small_op(op, a.as_int(), b.as_int())) return Value::integer(*small);
+  }
+  return big_op(in, op, a, b);
 }
 
 Result<Value> float_op(Op op, double a, double b) {
@@ -95,17 +122,7 @@ Result<Value> float_op(Op op, double a, double b) {
     case Op::kAdd: return Value::real(a + b);
     case Op::kSub: return Value::real(a - b);
     case Op::kMul: return Value::real(a * b);
-    case Op::kPow: {
-      if (a == 0 && b < 0) return division_by_zero();
-      double out = std::pow(a, b);
-      if (std::isnan(out) && !std::isnan(a) && !std::isnan(b)) {
-        return fail(Code::kUnsupported, "complex numbers are not supported");
-      }
-      if (std::isinf(out) && std::isfinite(a) && std::isfinite(b)) {
-        return fail(Code::kInvalid, "numerical result out of range");
-      }
-      return Value::real(out);
-    }
+    case Op::kPow: return float_power(a, b);
     default: break;
   }
   if (b == 0) return division_by_zero();
@@ -199,6 +216,13 @@ std::unexpected<Error> undefined_error(const Value& value) {
   return type_error("the value is undefined");
 }
 
+Result<double> real_of(const Value& value) {
+  if (!value.is(Type::kBig)) return value.as_double();
+  double out = value.as<Big>().number.to_double();
+  if (std::isinf(out)) return fail(Code::kInvalid, "int too large to convert to float");
+  return out;
+}
+
 bool truth(const Value& value) {
   switch (value.type()) {
     case Type::kMissing:
@@ -218,9 +242,9 @@ bool truth(const Value& value) {
 }
 
 Result<Value> binary_op(Interp& in, Op op, const Value& a, const Value& b) {
-  if (a.is_number() && b.is_number()) {
-    if (a.is_integral() && b.is_integral()) return int_op(op, a.as_int(), b.as_int());
-    return float_op(op, a.as_double(), b.as_double());
+  if (is_any_number(a) && is_any_number(b)) {
+    if (a.is_integer() && b.is_integer()) return int_op(in, op, a, b);
+    return float_op(op, TRY(real_of(a)), TRY(real_of(b)));
   }
   if (op == Op::kMod && a.is_string()) {
     return in.marked(TRY(percent_format(in, a, b)), a.is_markup());
@@ -236,25 +260,22 @@ Result<Value> binary_op(Interp& in, Op op, const Value& a, const Value& b) {
   return unsupported(op, a, b);
 }
 
-Result<Value> unary_op(Interp&, Op op, const Value& value) {
+Result<Value> unary_op(Interp& in, Op op, const Value& value) {
   if (value.is_undefined()) return undefined_error(value);
-  if (!value.is_number()) {
+  if (!is_any_number(value)) {
     return type_error(fmt::format("bad operand type for unary {}: '{}'",
                                   op == Op::kNeg ? "-" : "+", type_name(value.type())));
   }
   if (value.is(Type::kFloat)) {
     return Value::real(op == Op::kNeg ? -value.as_double() : value.as_double());
   }
-  if (op == Op::kPos) return Value::integer(value.as_int());
-  return int_op(Op::kSub, 0, value.as_int());
+  Integer whole = integer_of(value);
+  return in.number(op == Op::kPos ? std::move(whole) : -whole);
 }
 
 Result<bool> less(Interp& in, const Value& a, const Value& b) {
   if (!in.heap.spend(1)) TRY(in.check());
-  if (a.is_number() && b.is_number()) {
-    if (a.is_integral() && b.is_integral()) return a.as_int() < b.as_int();
-    return a.as_double() < b.as_double();
-  }
+  if (is_any_number(a) && is_any_number(b)) return compare_numbers(a, b) == -1;
   if (a.type() == b.type()) {
     if (a.is_string()) {  // UTF-8 sorts as its characters do
       in.heap.spend(std::min(a.text().size(), b.text().size()) / 128);
@@ -278,9 +299,7 @@ Result<bool> compare_op(Interp& in, Op op, const Value& a, const Value& b) {
     case Op::kNotIn: return !TRY(contains(in, b, a));
     default: break;
   }
-  bool nan = a.is_number() && b.is_number() &&
-             (std::isnan(a.as_double()) || std::isnan(b.as_double()));
-  if (nan) return false;
+  if (is_any_number(a) && is_any_number(b) && !compare_numbers(a, b)) return false;  // NaN
   return !TRY(op == Op::kLe ? less(in, b, a) : less(in, a, b));
 }
 

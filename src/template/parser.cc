@@ -189,6 +189,12 @@ uint32_t Parser::text_constant(std::string text) {
   return constant(std::move(value));
 }
 
+Value Parser::integer_constant(Integer number) {
+  if (auto small = number.small()) return Value::integer(*small);
+  program_.objects.push_back(std::make_unique<Big>(nullptr, std::move(number)));
+  return Value(program_.objects.back().get());
+}
+
 uint32_t Parser::symbol(std::string_view name) {
   auto [place, fresh] =
       symbol_ids_.try_emplace(std::string(name), static_cast<uint32_t>(program_.symbols.size()));
@@ -385,10 +391,9 @@ Result<NodeId> Parser::number() {
   } else {
     char mark = text.size() > 2 ? static_cast<char>(text[1] | 0x20) : '0';
     int base = mark == 'x' ? 16 : mark == 'o' ? 8 : mark == 'b' ? 2 : 10;
-    int64_t whole = 0;
-    auto read = std::from_chars(text.data() + (base == 10 ? 0 : 2), end, whole, base);
-    if (read.ec != std::errc{}) return error("this number is too large");
-    value = Value::integer(whole);
+    auto whole = Integer::parse(std::string_view(text).substr(base == 10 ? 0 : 2), base);
+    if (!whole) return error("this number is too large");
+    value = integer_constant(std::move(*whole));
   }
   ++at_;
   return add({NodeKind::kConst, Op::kAdd, 1, pos, constant(std::move(value))});

@@ -95,6 +95,7 @@ class Parser {
                           uint32_t a = kNoNode, uint32_t d = kNoNode);
   uint32_t constant(Value value);
   uint32_t text_constant(std::string text);
+  Value integer_constant(Integer number);
   uint32_t symbol(std::string_view name);
   uint32_t builtin(const Builtin* row);
   Node& node(NodeId id) { return program_.nodes[id]; }

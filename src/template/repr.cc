@@ -101,6 +101,12 @@ Result<void> append_object(Interp& in, std::string& out, const Value& value) {
 
 }  // namespace
 
+void append_big(Interp& in, std::string& out, const Integer& number) {
+  in.heap.spend(number.work() * number.work() / 4);
+  if (number.is_negative()) out += '-';
+  out += number.digits(10);
+}
+
 // The shortest digits that read back as the same number, laid out as Python does.
 std::string float_repr(double value) {
   if (std::isnan(value)) return "nan";
@@ -165,6 +171,7 @@ Result<void> append_repr(Interp& in, std::string& out, const Value& value) {
     case Type::kBool: out += value.as_bool() ? "True" : "False"; break;
     case Type::kInt: out += fmt::format("{}", value.as_int()); break;
     case Type::kFloat: out += float_repr(value.as_double()); break;
+    case Type::kBig: append_big(in, out, value.as<Big>().number); break;
     case Type::kString:
       if (value.is_markup()) out += "Markup(";
       append_text_repr(out, value.text());

@@ -291,7 +291,6 @@ Result<Value> format(Call& call) {
 }
 
 Result<Value> format_map(Call& call) {
-  if (!call.arg[0].is_dict()) return type_error("format_map wants a mapping");
   Rendered out = TRY(brace_format(call.in, call.self, {}, &call.arg[0]));
   return call.in.marked(std::move(out), call.self.is_markup());
 }

@@ -240,8 +240,8 @@ Result<Value> xmlattr(Call& call) {
 
 Result<Value> filesizeformat(Call& call) {
   double bytes = 0;
-  if (call.self.is_number()) {
-    bytes = call.self.as_double();
+  if (call.self.is_number() || call.self.is(Type::kBig)) {
+    bytes = TRY(real_of(call.self));
   } else {
     auto parsed = call.self.is_string() ? parse_float(call.self.text()) : std::nullopt;
     if (!parsed) return type_error("filesizeformat wants a number");

@@ -81,6 +81,7 @@ Result<void> Writer::value(const Value& what) {
     case Type::kNone: out += "null"; return {};
     case Type::kBool: out += what.as_bool() ? "true" : "false"; return {};
     case Type::kInt: out += fmt::format("{}", what.as_int()); return {};
+    case Type::kBig: append_big(in, out, what.as<Big>().number); return {};
     case Type::kFloat: out += json_float(what.as_double()); return {};
     case Type::kString:
       in.heap.spend(what.text().size() / 64);
@@ -120,6 +121,11 @@ Result<void> Writer::key(const Value& name) {
     case Type::kNone: out += "\"null\""; return {};
     case Type::kBool: out += name.as_bool() ? "\"true\"" : "\"false\""; return {};
     case Type::kInt: out += fmt::format("\"{}\"", name.as_int()); return {};
+    case Type::kBig:
+      out += '"';
+      append_big(in, out, name.as<Big>().number);
+      out += '"';
+      return {};
     case Type::kFloat: out += '"' + json_float(name.as_double()) + '"'; return {};
     default:
       return type_error(fmt::format("keys must be str, int, float, bool or None, not {}",

@@ -248,7 +248,10 @@ Result<Links> links_of(Call& call) {
   }
   if (call.truth(1, false)) relations.insert("nofollow");
   std::string rel;
-  for (const std::string& word : relations) rel += (rel.empty() ? "" : " ") + word;
+  for (const std::string& word : relations) {
+    if (!rel.empty()) rel += ' ';
+    rel += word;
+  }
   out.attributes = fmt::format(" rel=\"{}\"", escape_html(rel));
   if (given(2) && truth(call.arg[2])) {
     std::string target = TRY(to_str(call.in, call.arg[2]));

@@ -13,6 +13,8 @@ namespace {
 constexpr size_t kFewEntries = 8;
 constexpr size_t kBytesPerStep = 128;  // how much text one step may copy or compare
 
+bool is_any_number(const Value& value) { return value.is_number() || value.is(Type::kBig); }
+
 bool counts_depth(Type type) {
   return type == Type::kList || type == Type::kTuple || type == Type::kDict;
 }
@@ -35,9 +37,11 @@ uint64_t hash_number(const Value& value) {
   return mix(std::bit_cast<uint64_t>(real));
 }
 
-bool equal_numbers(const Value& a, const Value& b) {
-  if (a.is_integral() && b.is_integral()) return a.as_int() == b.as_int();
-  return a.as_double() == b.as_double();
+int compare_with_real(const Integer& whole, double real) {
+  if (std::isinf(real)) return real < 0 ? 1 : -1;
+  int order = whole.compare(Integer::truncated(real));
+  double fraction = real - std::trunc(real);
+  return order != 0 ? order : fraction > 0 ? -1 : fraction < 0 ? 1 : 0;
 }
 
 bool equal_items(Heap& heap, const std::vector<Value>& a, const std::vector<Value>& b) {
@@ -63,6 +67,26 @@ bool equal_ranges(const Range& a, const Range& b) {
 }
 
 }  // namespace
+
+Integer integer_of(const Value& value) {
+  return value.is(Type::kBig) ? value.as<Big>().number : Integer(value.as_int());
+}
+
+std::optional<int> compare_numbers(const Value& a, const Value& b) {
+  auto order = [](auto x, auto y) { return x < y ? -1 : x > y ? 1 : 0; };
+  if (a.is_integral() && b.is_integral()) return order(a.as_int(), b.as_int());
+  if (a.is_integer() && b.is_integer()) return integer_of(a).compare(integer_of(b));
+  if (a.is(Type::kFloat) && b.is(Type::kFloat)) {
+    double x = a.as_double(), y = b.as_double();
+    if (std::isnan(x) || std::isnan(y)) return std::nullopt;
+    return order(x, y);
+  }
+  bool left = a.is(Type::kFloat);
+  double real = left ? a.as_double() : b.as_double();
+  if (std::isnan(real)) return std::nullopt;
+  int out = compare_with_real(integer_of(left ? b : a), real);
+  return left ? -out : out;
+}
 
 Value::Value(Object* object) : type_(object->type) {
   data_.object = object;
@@ -106,6 +130,7 @@ bool Value::same(const Value& other) const {
     case Type::kFloat: return std::bit_cast<uint64_t>(data_.real) ==
                               std::bit_cast<uint64_t>(other.data_.real);
     case Type::kString: return data_.object == other.data_.object || text() == other.text();
+    case Type::kBig: return as<Big>().number == other.as<Big>().number;
     case Type::kUndefined: return data_.object == other.data_.object;
     case Type::kNone: return true;
     default: return data_.integer == other.data_.integer;
@@ -170,6 +195,8 @@ std::optional<uint64_t> hash(Heap& heap, const Value& value) {
     case Type::kBool:
     case Type::kInt:
     case Type::kFloat: return hash_number(value);
+    case Type::kBig:  // as the float that may be equal
+      return hash_number(Value::real(value.as<Big>().number.to_double()));
     case Type::kString:
       heap.spend(value.text().size() / kBytesPerStep);
       return hash_text(value.text());
@@ -195,7 +222,7 @@ std::optional<uint64_t> hash(Heap& heap, const Value& value) {
 
 bool equal(Heap& heap, const Value& a, const Value& b) {
   if (!heap.spend(1)) return false;
-  if (a.is_number() && b.is_number()) return equal_numbers(a, b);
+  if (is_any_number(a) && is_any_number(b)) return compare_numbers(a, b) == 0;
   if (a.type() != b.type()) return false;
   switch (a.type()) {
     case Type::kUndefined:
@@ -326,7 +353,8 @@ std::string_view type_name(Type type) {
     case Type::kUndefined: return "Undefined";
     case Type::kNone: return "NoneType";
     case Type::kBool: return "bool";
-    case Type::kInt: return "int";
+    case Type::kInt:
+    case Type::kBig: return "int";
     case Type::kFloat: return "float";
     case Type::kString: return "str";
     case Type::kList: return "list";

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "template/integer.h"
 #include "template/rendered.h"
 
 namespace hearth::jinja {
@@ -36,7 +37,8 @@ enum class Type : uint8_t {
   kBool,
   kInt,
   kFloat,
-  kString,  // from here on an Object
+  kBig,     // an int beyond 64 bits; from here on an Object
+  kString,
   kList,
   kTuple,
   kDict,
@@ -97,6 +99,7 @@ class Value {
   bool is_dict() const { return type_ == Type::kDict; }
   bool is_number() const { return type_ >= Type::kBool && type_ <= Type::kFloat; }
   bool is_integral() const { return type_ == Type::kBool || type_ == Type::kInt; }
+  bool is_integer() const { return is_integral() || type_ == Type::kBig; }
   bool is_sequence() const { return type_ == Type::kList || type_ == Type::kTuple; }
 
   int64_t as_int() const { return data_.integer; }  // bool and int
@@ -111,7 +114,7 @@ class Value {
   const std::vector<Value>& items() const;  // list, tuple
   const Dict& dict() const;
   Object* object() const {
-    return type_ >= Type::kString || type_ == Type::kUndefined ? data_.object : nullptr;
+    return type_ >= Type::kBig || type_ == Type::kUndefined ? data_.object : nullptr;
   }
   template <class T>
   T& as() const {
@@ -217,6 +220,11 @@ struct Str : Object {
   mutable size_t chars = SIZE_MAX;  // filled at once for constants, which threads share
 };
 
+struct Big : Object {
+  Big(Heap* heap, Integer number) : Object(heap, Type::kBig), number(std::move(number)) {}
+  Integer number;  // does not fit into 64 bits
+};
+
 struct List : Object {  // and Tuple
   List(Heap* heap, Type type, std::vector<Value> values)
       : Object(heap, type), values(std::move(values)) {}
@@ -284,6 +292,10 @@ struct Scope : Object {
   std::vector<std::pair<uint32_t, Value>> names;
   Value parent;  // a Scope, or missing
 };
+
+Integer integer_of(const Value& value);  // REQUIRES: is_integer()
+// Whole numbers and floats by their exact values; empty beside NaN. REQUIRES: numbers, both.
+std::optional<int> compare_numbers(const Value& a, const Value& b);
 
 std::string_view type_name(Type type);       // "str", "dict", as Python names them
 std::string described_type(const Type type);  // "'dict object'", in messages on attributes

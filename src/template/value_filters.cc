@@ -16,41 +16,38 @@ Result<Value> length(Call& call) { return Value::integer(TRY(call.in.length(call
 
 Result<Value> absolute(Call& call) {
   if (call.self.is(Type::kFloat)) return Value::real(std::fabs(call.self.as_double()));
-  if (call.self.is_integral()) {
-    if (call.self.as_int() >= 0) return Value::integer(call.self.as_int());
-    return unary_op(call.in, Op::kNeg, call.self);
+  if (call.self.is_integer()) {
+    Integer value = integer_of(call.self);
+    return call.in.number(value.is_negative() ? -value : value);
   }
   if (call.self.is_undefined()) return undefined_error(call.self);
   return type_error(fmt::format("bad operand type for abs(): '{}'", type_name(call.self.type())));
 }
 
 // int(float): towards zero; empty for what is no number.
-Result<std::optional<int64_t>> whole_of(std::optional<double> value) {
+std::optional<Integer> whole_of(std::optional<double> value) {
   if (!value || !std::isfinite(*value)) return std::nullopt;
-  if (!(std::fabs(*value) < 9.2e18)) {
-    return fail(Code::kTooLarge, "integer is too large (more than 64 bits)");
-  }
-  return static_cast<int64_t>(*value);
+  return Integer::truncated(*value);
 }
 
 Result<Value> to_int(Call& call) {
   const Value& self = call.self;
   if (self.is_undefined()) return undefined_error(self);
-  std::optional<int64_t> value;
-  if (self.is_integral()) value = self.as_int();
-  if (self.is(Type::kFloat)) value = TRY(whole_of(self.as_double()));
+  std::optional<Integer> value;
+  if (self.is_integer()) value = integer_of(self);
+  if (self.is(Type::kFloat)) value = whole_of(self.as_double());
   if (self.is_string()) {
     value = TRY(parse_int(self.text(), TRY(call.integer(1, 10))));
-    if (!value) value = TRY(whole_of(parse_float(self.text())));
+    if (!value) value = whole_of(parse_float(self.text()));
   }
-  if (value) return Value::integer(*value);
+  if (value) return call.in.number(std::move(*value));
   return call.has(0) ? call.arg[0] : Value::integer(0);
 }
 
 Result<Value> to_float(Call& call) {
   const Value& self = call.self;
   if (self.is_undefined()) return undefined_error(self);
-  if (self.is_number()) return Value::real(self.as_double());
+  if (self.is_number() || self.is(Type::kBig)) return Value::real(TRY(real_of(self)));
   if (self.is_string()) {
     if (auto value = parse_float(self.text())) return Value::real(*value);
   }
@@ -60,13 +57,15 @@ Result<Value> to_float(Call& call) {
 Result<Value> round(Call& call) {
   int64_t digits = TRY(call.integer(0, 0));
   std::string_view method = TRY(call.text(1, "common"));
-  if (method == "common") return round_number(call.self, digits);
+  if (method == "common") return round_number(call.in, call.self, digits);
   if (method != "ceil" && method != "floor") {
     return fail(Code::kInvalid, "method must be common, ceil or floor");
   }
-  if (!call.self.is_number()) return type_error("must be real number");
+  if (!call.self.is_number() && !call.self.is(Type::kBig)) {
+    return type_error("must be real number");
+  }
   double unit = std::pow(10.0, static_cast<double>(digits));
-  double scaled = call.self.as_double() * unit;
+  double scaled = TRY(real_of(call.self)) * unit;
   return Value::real((method == "ceil" ? std::ceil(scaled) : std::floor(scaled)) / unit);
 }
 

@@ -55,6 +55,30 @@ METHODS = ["upper()", "lower()", "strip()", "lstrip()", "rstrip('x')", "split()"
            "find('b', 1, -1)", "count('')", "real", "imag", "numerator", "conjugate()",
            "as_integer_ratio()", "hex()", "bit_count()", "a", "x", "0", "__class__", "format_map(d)",
            "encode()", "start", "name", "translate({97: 'q'})", "maketrans('a', 'b')"]
+TEXT_METHODS = ["upper()", "lower()", "strip()", "lstrip()", "rstrip('x')", "title()", "capitalize()",
+                "swapcase()", "casefold()", "replace('a', 'b')", "replace('', '.')", "zfill(5)",
+                "center(8, '*')", "ljust(6)", "rjust(6, '.')", "expandtabs(4)", "removeprefix('a')",
+                "removesuffix('c')", "join(['1', '2'])", "strip('ax ')", "replace('a', '', 1)",
+                "split(',')[0]", "rsplit(' ', 1)[-1]", "partition(',')[2]", "format(1, k='v')"]
+TEXT_FILTERS = ["upper", "lower", "title", "capitalize", "trim", "replace('a', 'zz')", "indent(2, true)",
+                "truncate(8)", "truncate(5, true, '', 0)", "center(9)", "e", "urlencode", "striptags",
+                "wordwrap(5)", "wordwrap(4, false)", "urlize", "string", "reverse", "first", "last",
+                "default('q')", "default('q', true)", "tojson", "forceescape", "replace('l', '', 1)",
+                "indent(3, blank=true)", "safe", "pprint", "wordwrap(9, true, '|')"]
+NUMBER_FILTERS = ["abs", "int", "float", "round", "round(1)", "round(1, 'floor')", "round(-1)",
+                  "filesizeformat", "string | int", "round(0, 'ceil') | int", "round(3)"]
+LIST_METHODS = ["split()", "split(',')", "splitlines()", "splitlines(true)", "partition(',')",
+                "rsplit(None, 1)", "rpartition(' ')", "split('a', 1)"]
+LIST_FILTERS = ["sort", "sort(reverse=true)", "unique", "reverse", "list", "map('string')",
+                "map('upper')", "select", "reject('none')", "select('string')", "batch(2)",
+                "slice(2)", "map('int')", "select('number')", "reject('odd')", "map('trim')",
+                "sort(case_sensitive=true)", "map('length')", "batch(2, 'f')", "select('gt', 1)"]
+ROW_FILTERS = ["map(attribute='a') | list", "selectattr('a') | list", "groupby('a')",
+               "selectattr('b', 'equalto', 'x') | list", "sort(attribute='a')", "length",
+               "map(attribute='c.d', default='-') | list", "rejectattr('c', 'defined') | list",
+               "sum(attribute='a')", "min(attribute='a')", "max(attribute='a')",
+               "sort(attribute='b,a', reverse=true)", "unique(attribute='b') | list",
+               "map(attribute='b') | join(',')", "groupby('b') | list", "join('-', attribute='b')"]
 OPERATORS = ["+", "-", "*", "/", "//", "%", "~", "==", "!=", "<", "<=", ">", ">=", "and", "or",
              "in", "not in"]
 
@@ -83,7 +107,80 @@ class Generator:
             return repr(self.one_of(FLOATS))
         return self.one_of(["true", "false", "none", "True", "[]", "{}", "()"])
 
+    def text_of(self, depth):
+        """An expression that is most likely a string."""
+        if depth <= 0 or self.rng.randrange(8) == 0:
+            return self.one_of(["s", "t", "s", "t", self.text(), self.text()])
+        inner = lambda: self.text_of(depth - 1)
+        kind = self.rng.randrange(8)
+        if kind < 2:
+            return f"({inner()}).{self.one_of(TEXT_METHODS)}"
+        if kind < 4:
+            return f"({inner()} | {self.one_of(TEXT_FILTERS)})"
+        if kind == 4:
+            return f"({inner()} {self.one_of(['+', '~'])} {inner()})"
+        if kind == 5:
+            return f"({inner()})[{self.one_of(['1:', ':2', '::-1', '-3:', '0', '1:-1', '::2'])}]"
+        if kind == 6:
+            return f"({self.list_of(depth - 1)} | join({self.text()}))"
+        return f"({self.number_of(depth - 1)} | string)"
+
+    def number_of(self, depth):
+        if depth <= 0 or self.rng.randrange(6) == 0:
+            return self.one_of(["n", "x", "n", str(self.one_of(INTS)), repr(self.one_of(FLOATS))])
+        inner = lambda: self.number_of(depth - 1)
+        kind = self.rng.randrange(7)
+        if kind < 3:
+            return f"({inner()} {self.one_of(['+', '-', '*', '/', '//', '%', '+', '*'])} {inner()})"
+        if kind == 3:
+            return f"({self.list_of(depth - 1)} | {self.one_of(['length', 'count'])})"
+        if kind == 4:
+            return f"({inner()} | {self.one_of(NUMBER_FILTERS)})"
+        if kind == 5:
+            return f"({self.text_of(depth - 1)} | {self.one_of(['length', 'int', 'float'])})"
+        return f"({self.text_of(depth - 1)}).{self.one_of(['find', 'count'])}({self.text()})"
+
+    def list_of(self, depth):
+        if depth <= 0 or self.rng.randrange(6) == 0:
+            return self.one_of(["l", "[1, 2, 3]", "['b', 'A', 'a']", "range(4)", "rows", "rows"])
+        kind = self.rng.randrange(6)
+        if kind == 0:
+            made = [self.typed(depth - 1) for _ in range(self.rng.randrange(4))]
+            return f"[{', '.join(made)}]"
+        if kind == 1:
+            return f"({self.text_of(depth - 1)}).{self.one_of(LIST_METHODS)}"
+        if kind == 2:
+            return f"({self.list_of(depth - 1)})[{self.one_of(['1:', ':2', '::-1', '-2:', '::2'])}]"
+        if kind == 3:
+            return f"(rows | {self.one_of(ROW_FILTERS)})"
+        return f"({self.list_of(depth - 1)} | {self.one_of(LIST_FILTERS)} | list)"
+
+    def typed(self, depth):
+        return self.one_of([self.text_of, self.text_of, self.number_of, self.list_of])(depth)
+
+    def sensible(self, depth):
+        """What a template's author could have written."""
+        kind = self.rng.randrange(9)
+        if kind < 4:
+            return self.typed(depth)
+        if kind == 4:
+            return f"('{self.one_of(FORMATS)}' % {self.typed(depth - 1)})"
+        if kind == 5:
+            more = ", k=" + self.typed(1) if self.rng.randrange(2) else ""
+            return f"'{self.one_of(BRACES)}'.format({self.typed(1)}, {self.typed(1)}{more})"
+        if kind == 6:
+            what = self.one_of([self.typed(depth - 1), "d", "rows", "d.a"])
+            return f"({what} | {self.one_of(['tojson', 'tojson(indent=2)', 'pprint', 'string'])})"
+        if kind == 7:
+            return (f"({self.typed(1)} if {self.typed(1)} is {self.one_of(TESTS)} "
+                    f"else {self.typed(1)})")
+        return f"({self.typed(1)} {self.one_of(['==', '!=', 'in', 'and', 'or'])} {self.typed(1)})"
+
     def expression(self, depth):
+        if depth == 3 and self.rng.randrange(4):
+            return self.sensible(3)
+        if depth == 2 and self.rng.randrange(3):
+            return self.sensible(2)
         if depth <= 0:
             return self.atom()
         kind = self.rng.randrange(21)
@@ -186,7 +283,10 @@ class Generator:
 
     def context(self):
         made = {name: self.value(2) for name in NAMES if name != "missing"}
-        if self.rng.randrange(2):  # the kinds that their names promise
+        made["rows"] = [{"a": self.rng.randrange(4), "b": self.one_of("xyzXY"),
+                         **({"c": {"d": self.value(0)}} if self.rng.randrange(2) else {})}
+                        for _ in range(self.rng.randrange(5))]
+        if self.rng.randrange(6):  # the kinds that their names promise
             made.update(s=self.one_of(WORDS), t=self.one_of(WORDS), n=self.one_of(INTS),
                         x=self.one_of(FLOATS), l=[self.value(1) for _ in range(3)],
                         d={"a": self.value(1), "b": self.value(1)})
@@ -199,8 +299,12 @@ class Generator:
 
 
 # What no two programs agree on: addresses, and the words of Python's own objects.
-UNSTABLE = re.compile(r" at 0x[0-9a-f]+|<(generator|built-in|bound|function|class|jinja2|dict_|map|"
+UNSTABLE = re.compile(r"0x[0-9a-f]{6}|<(generator|built-in|bound|function|class|jinja2|dict_|map|"
                       r"cycler|method|Cycler|LoopContext|async|Markup|filter|slot)")
+
+
+def unstable(text):
+    return UNSTABLE.search(text) or "generatorobject" in re.sub("[^a-z]", "", text.lower())
 
 
 def compare_programs(hearth, compile_template, count, seed):
@@ -213,11 +317,11 @@ def compare_programs(hearth, compile_template, count, seed):
         generator = Generator(seed * 1_000_003 + number)
         source, context = generator.program(), generator.context()
         wanted = expected(compile_template, source, context)
-        if wanted[0] is not None and (UNSTABLE.search(wanted[0]) or len(wanted[0]) > 1 << 20):
+        if wanted[0] is not None and (unstable(wanted[0]) or len(wanted[0]) > 1 << 20):
             skipped += 1
             continue
         got = hearth.ask(source, context)
-        if excused(source, wanted, got):
+        if excused(wanted, got):
             skipped += 1
             continue
         tally.compare(f"program {number} of seed {seed}, context {context!r:.300}", source, wanted,
@@ -226,5 +330,13 @@ def compare_programs(hearth, compile_template, count, seed):
     return tally.report(f"{count} random programs")
 
 
-def excused(source, wanted, got):
-    return False
+# What Hearth does not do, and how its errors say so.
+EXCUSES = {
+    "complex numbers are not supported": "no complex numbers",
+    "cannot be sliced": "Jinja folds constants when it compiles: there the slice of what has none is"
+                        " undefined",
+}
+
+
+def excused(wanted, got):
+    return wanted[0] is not None and any(words in got.get("error", "") for words in EXCUSES)

@@ -96,6 +96,8 @@ class Suite:
             source = getattr(template, "hearth_source", None)
             reason = getattr(template, "hearth_reason", "loader")
             reason = reason or suite.unfit(template.environment, source, None)
+            if set(template.globals) - set(suite.defaults.DEFAULT_NAMESPACE):
+                reason = "globals of the host"
             context = dict(*args, **kwargs)
             if not reason and not is_json(context):
                 reason = "host objects in the context"
