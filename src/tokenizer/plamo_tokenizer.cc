@@ -89,7 +89,7 @@ std::vector<TokenId> PlamoTokenizer::find_best(std::string_view text) const {
   return first;
 }
 
-void PlamoTokenizer::encode_plain(std::string_view text, bool, EncodeScratch&,
+void PlamoTokenizer::encode_plain(std::string_view text, size_t, EncodeScratch&,
                                   std::vector<TokenId>& out) const {
   const std::vector<TokenId> first = find_best(text);
   for (size_t at = 0; at < text.size();) {

@@ -23,7 +23,7 @@ class PlamoTokenizer final : public TextTokenizer {
   explicit PlamoTokenizer(Vocabulary vocabulary)
       : TextTokenizer(std::move(vocabulary), Normalizer()) {}
   Result<void> build();
-  void encode_plain(std::string_view text, bool first, EncodeScratch& scratch,
+  void encode_plain(std::string_view text, size_t lead, EncodeScratch& scratch,
                     std::vector<TokenId>& out) const override;
   std::string entry_bytes(std::string_view entry) const override { return std::string(entry); }
   std::vector<TokenId> find_best(std::string_view text) const;

@@ -48,7 +48,7 @@ Result<std::shared_ptr<const Tokenizer>> RwkvTokenizer::make(Vocabulary vocabula
   return made;
 }
 
-void RwkvTokenizer::encode_plain(std::string_view text, bool, EncodeScratch&,
+void RwkvTokenizer::encode_plain(std::string_view text, size_t, EncodeScratch&,
                                  std::vector<TokenId>& out) const {
   while (!text.empty()) {
     const ByteTrie::Match match = trie_.longest(text);

@@ -16,7 +16,7 @@ class RwkvTokenizer final : public TextTokenizer {
  private:
   explicit RwkvTokenizer(Vocabulary vocabulary)
       : TextTokenizer(std::move(vocabulary), Normalizer()) {}
-  void encode_plain(std::string_view text, bool first, EncodeScratch& scratch,
+  void encode_plain(std::string_view text, size_t lead, EncodeScratch& scratch,
                     std::vector<TokenId>& out) const override;
   std::string entry_bytes(std::string_view entry) const override;
 
