@@ -63,7 +63,7 @@ std::vector<std::pair<std::string, std::string>> runaways() {
 }
 
 TEST(GoHostile, RunawaysEndWithAnErrorInLittleMemory) {
-  long before = peak_mib();
+  [[maybe_unused]] long before = peak_mib();
   for (const auto& [name, source] : runaways()) {
     SCOPED_TRACE(name);
     auto made = GoTemplate::compile(source + "{{ if .Messages }}{{ end }}");
