@@ -10,6 +10,7 @@
 #include "tokenizer/rwkv_tokenizer.h"
 #include "tokenizer/sentencepiece_file.h"
 #include "tokenizer/sentencepiece_tokenizer.h"
+#include "tokenizer/word_tokenizer.h"
 #include "tokenizer/unigram_tokenizer.h"
 
 namespace hearth {
@@ -47,6 +48,7 @@ Result<std::shared_ptr<const Tokenizer>> Tokenizer::from_gguf(const Metadata& me
       {"gemma4", make_bpe_from_gguf},
       {"llama", make_sentencepiece_from_gguf},
       {"t5", make_unigram_from_gguf},
+      {"bert", make_wordpiece_from_gguf},
       {"rwkv", make_rwkv_from_gguf},
       {"plamo2", make_plamo_from_gguf},
   };
