@@ -4,8 +4,8 @@
     pip install llama-cpp-python
     make_sampler_fixtures.py tests/data/sampling --vocab ggml-vocab-gpt-2.gguf
 
-chains.json: cases with `logits` (thousandths), `history`, `samplers` (an order), the parameters that
-differ from off, `breakers` (DRY: [head, tail...]), and what is left: `ids` with `p`.
+chains.json: cases with `logits` (thousandths), `history`, `samplers` (an order), the parameters
+of its steps, `breakers` (DRY: [head, tail...]), and what is left: `ids` with `p`.
 mirostat.json: runs with parameters and steps of `logits`, `ids`, `p` and the token `chosen`.
 The vocabulary is any GGUF with GPT-2's tokens (llama.cpp has one among its models); only its first
 tokens are used, which are single characters.
@@ -19,7 +19,8 @@ import random
 import llama_cpp as lc
 
 TOKENS = 40                                  # '!' to 'H'
-NAMES = ["penalties", "dry", "top_n_sigma", "top_k", "typ_p", "top_p", "min_p", "xtc", "temperature"]
+NAMES = ["penalties", "dry", "top_n_sigma", "top_k", "typ_p", "top_p", "min_p", "xtc",
+         "temperature"]
 BREAKERS = ['"', ":", "*", "12", "0*", "9:5"]
 
 
@@ -83,7 +84,8 @@ def parameters(rng, name):
     """Random ones for a step; 1 of xtc_probability makes it certain."""
     r = lambda low, high: round(rng.uniform(low, high), 3)
     if name == "penalties":
-        return dict(repeat_last_n=rng.choice([0, 5, 64]), repeat_penalty=rng.choice([1.0, r(0.7, 2)]),
+        return dict(repeat_last_n=rng.choice([0, 5, 64]),
+                    repeat_penalty=rng.choice([1.0, r(0.7, 2)]),
                     frequency_penalty=rng.choice([0.0, r(-1, 1)]),
                     presence_penalty=rng.choice([0.0, r(-1, 1)]))
     if name == "dry":
@@ -178,9 +180,9 @@ def chain_case(rng, vocab):
 def mirostat_run(rng, number):
     p = dict(mirostat=1 + number % 2, mirostat_tau=round(rng.uniform(0.5, 5), 2),
              mirostat_eta=round(rng.uniform(0.05, 1), 2), temperature=round(rng.uniform(0.5, 2), 2))
-    last = (lc.llama_sampler_init_mirostat(TOKENS, number, p["mirostat_tau"], p["mirostat_eta"], 100)
-            if p["mirostat"] == 1 else
-            lc.llama_sampler_init_mirostat_v2(number, p["mirostat_tau"], p["mirostat_eta"]))
+    aim = p["mirostat_tau"], p["mirostat_eta"]
+    last = (lc.llama_sampler_init_mirostat(TOKENS, number, *aim, 100) if p["mirostat"] == 1 else
+            lc.llama_sampler_init_mirostat_v2(number, *aim))
     chain, steps = new_chain([lc.llama_sampler_init_temp(p["temperature"]), last]), []
     for _ in range(8):
         logits = random_logits(rng)
