@@ -16,24 +16,29 @@ struct Scored {
   double probability, score;
 };
 
-// Orders the head of `list` by score, a growing part of it at a time, until the probabilities of
-// the head add up to more than p and `least` are in it; cuts the rest off.
-void keep_best_scores(std::vector<Scored>& list, double p, size_t least) {
-  auto better = [](const Scored& a, const Scored& b) {
+// The best scores of `list` until their probabilities add up to more than p and `least` are there;
+// false when all of them do not.
+bool keep_best_scores(std::vector<Scored>& list, double p, size_t least) {
+  std::ranges::sort(list, [](const Scored& a, const Scored& b) {
     return a.score != b.score ? a.score < b.score : likelier(a.candidate, b.candidate);
-  };
+  });
   double sum = 0;
-  size_t sorted = 0;
   for (size_t i = 0; i < list.size(); ++i) {
-    if (i == sorted) {
-      size_t more = std::min(list.size(), std::max<size_t>(256, sorted * 8));
-      std::partial_sort(list.begin() + static_cast<ptrdiff_t>(i),
-                        list.begin() + static_cast<ptrdiff_t>(more), list.end(), better);
-      sorted = more;
-    }
     sum += list[i].probability;
-    if (sum > p && i + 1 >= least) return list.resize(i + 1);
+    if (sum <= p || i + 1 < least) continue;
+    list.resize(i + 1);
+    return true;
   }
+  return false;
+}
+
+double entropy_of(const Candidates& candidates, double total) {
+  double entropy = 0;
+  candidates.for_each([&](TokenId, float logit) {
+    double p = std::exp(logit - total);
+    if (p > 0) entropy += p * (total - logit);
+  });
+  return entropy;
 }
 
 }  // namespace
@@ -70,18 +75,23 @@ void min_p(Candidates& candidates, const StepContext& context) {
   candidates.replace(candidates.largest(least), true);
 }
 
+// What is not among the likeliest n is at least as surprising as the last of them; so their best
+// scores are the best of all once that one's score is no better. n grows until then.
 void typical(Candidates& candidates, const StepContext& context) {
   double total = candidates.log_sum_exp();
   if (!std::isfinite(total)) return;
-  double entropy = 0;
+  double entropy = entropy_of(candidates, total);
+  size_t least = std::max<size_t>(1, min_keep_of(context));
   std::vector<Scored> list;
-  for (const Candidate& c : candidates.to_list()) {
-    double p = std::exp(c.logit - total);
-    if (p > 0) entropy += p * (total - c.logit);
-    list.push_back({c, p, 0});
+  for (size_t count = 256;; count *= 8) {
+    std::vector<Candidate> head = candidates.largest(count);
+    list.clear();
+    for (const Candidate& c : head)
+      list.push_back({c, std::exp(c.logit - total), std::fabs(total - c.logit - entropy)});
+    bool enough = keep_best_scores(list, context.params.typical_p, least);
+    if (head.size() == candidates.size()) break;
+    if (enough && list.back().score < total - head.back().logit - entropy) break;
   }
-  for (Scored& row : list) row.score = std::fabs(total - row.candidate.logit - entropy);
-  keep_best_scores(list, context.params.typical_p, std::max<size_t>(1, min_keep_of(context)));
   std::vector<Candidate> kept;
   for (const Scored& row : list) kept.push_back(row.candidate);
   candidates.replace(std::move(kept), false);
