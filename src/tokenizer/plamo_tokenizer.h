@@ -1,9 +1,9 @@
 // PlamoTokenizer: PLaMo 2 and 3 ("plamo2" in GGUF). Of all ways to write a text in entries and
-// unknown characters, the one of the greatest sum of scores, computed from the end in whole numbers:
-// a score counts in ten-thousandths, an unknown character -10,000,000; of equal sums the longest
-// first entry is taken. Unknown characters become their bytes. Source: the tokenizer that PLaMo's
-// authors publish with the model, which finds the entries at a place by an Aho-Corasick automaton
-// over the reversed text; a trie walked forward finds the same ones.
+// unknown characters, the one of the greatest sum of scores, computed from the end in whole
+// numbers: a score counts in ten-thousandths, an unknown character -10,000,000; of equal sums the
+// longest first entry is taken. Unknown characters become their bytes. Source: the tokenizer that
+// PLaMo's authors publish with the model, which finds the entries at a place by an Aho-Corasick
+// automaton over the reversed text; a trie walked forward finds the same ones.
 #pragma once
 
 #include <array>

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/utf8.h"
 #include "tokenizer/byte_level.h"
+#include "tokenizer/sentencepiece_normalizer.h"
 
 namespace hearth {
 namespace {
@@ -218,18 +219,24 @@ Result<std::shared_ptr<const Tokenizer>> make_sentencepiece_from_gguf(const Meta
   Vocabulary vocabulary = TRY(read_gguf_vocabulary(metadata));
   if (vocabulary.scores.empty())
     return fail(Code::kCorrupt, "tokenizer.ggml.scores is missing, which the model 'llama' needs");
-  if (TRY(metadata.boolean("tokenizer.ggml.remove_extra_whitespaces", false)))
-    return fail(Code::kUnsupported, "tokenizer.ggml.remove_extra_whitespaces is not supported");
+  const bool trims = TRY(metadata.boolean("tokenizer.ggml.remove_extra_whitespaces", false));
   const bool space_prefix = TRY(metadata.boolean("tokenizer.ggml.add_space_prefix", true));
   vocabulary.add_bos = TRY(metadata.boolean("tokenizer.ggml.add_bos_token", true));
   vocabulary.add_eos = TRY(metadata.boolean("tokenizer.ggml.add_eos_token", false));
   vocabulary.set_affixes();
   move_spaced_specials(vocabulary);
   Normalizer normalizer;
-  if (space_prefix) normalizer.add_prepend(std::string(kSpaceMark));
-  normalizer.add_replace(" ", std::string(kSpaceMark));
-  return std::make_shared<const SentencePieceTokenizer>(std::move(vocabulary),
-                                                        std::move(normalizer), space_prefix);
+  if (trims) {
+    vocabulary.decode_rules = {.strips_entries_only = true, .strips_every_piece = true};
+    normalizer.add(std::make_unique<const SentencePieceNormalizer>(
+        Charsmap(), ByteTrie(),
+        SentencePieceSpaces{.add_dummy_prefix = space_prefix, .remove_extra_whitespaces = true}));
+  } else {
+    if (space_prefix) normalizer.add_prepend(std::string(kSpaceMark));
+    normalizer.add_replace(" ", std::string(kSpaceMark));
+  }
+  return std::make_shared<const SentencePieceTokenizer>(
+      std::move(vocabulary), std::move(normalizer), space_prefix || trims);
 }
 
 }  // namespace hearth

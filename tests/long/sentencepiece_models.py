@@ -16,11 +16,14 @@ import subprocess
 import sys
 import tempfile
 
-TEXT = """The quick brown fox jumps over the lazy dog. A journey of a thousand miles begins with a step.
+TEXT = """The quick brown fox jumps over the lazy dog. A journey of a thousand miles begins with a
+step.
 In 1969 people walked on the Moon; naïve cafés sell 42% of 3.14 pies, and I'll have two, won't I?
 def add(a, b):\n    return a + b\n\tif x == 1: y["k"] += 2  # done
-Der schnelle braune Fuchs springt über den faulen Hund. Übermäßig große Straßen führen nach Österreich.
-Le vif renard brun saute par-dessus le chien paresseux, où l'été était déjà passé à côté de la forêt.
+Der schnelle braune Fuchs springt über den faulen Hund. Übermäßig große Straßen führen nach
+Österreich.
+Le vif renard brun saute par-dessus le chien paresseux, où l'été était déjà passé à côté de la
+forêt.
 El veloz zorro marrón salta sobre el perro perezoso; ¿dónde está la niña? ¡Aquí, señor!
 Быстрая коричневая лиса перепрыгивает через ленивую собаку. Знание — сила, а сила — это работа.
 Η γρήγορη καφέ αλεπού πηδάει πάνω από το τεμπέλικο σκυλί. Όλοι οι άνθρωποι γεννιούνται ελεύθεροι.
@@ -32,15 +35,15 @@ El veloz zorro marrón salta sobre el perro perezoso; ¿dónde está la niña? �
 สุนัขจิ้งจอกสีน้ำตาลกระโดดข้ามสุนัขขี้เกียจ มนุษย์ทั้งหลายเกิดมามีอิสระ
 """
 MARK = "\u2581"
-SYMBOLS = ["<sep>", "word", "x y", MARK + MARK, MARK + MARK + MARK, "<|im_end|>", "ab", "abc", "Moon;",
-           "é", "knowledge" + MARK, MARK + "the", "日本"]
+SYMBOLS = ["<sep>", "word", "x y", MARK + MARK, MARK + MARK + MARK, "<|im_end|>", "ab", "abc",
+           "Moon;", "é", "knowledge" + MARK, MARK + "the", "日本"]
 RANGES = [(0x20, 0x7E), (0x20, 0x7E), (0x61, 0x7A), (0x09, 0x0D), (0xA0, 0x24F), (0x300, 0x36F),
           (0x370, 0x5FF), (0x600, 0x6FF), (0x900, 0x97F), (0xE00, 0xE7F), (0x2000, 0x206F),
           (0x2070, 0x218F), (0x2150, 0x218F), (0x3000, 0x30FF), (0x4E00, 0x4EFF), (0xAC00, 0xACFF),
           (0xFB00, 0xFDFF), (0xFE00, 0xFFEF), (0x1D400, 0x1D44F), (0x1F300, 0x1F64F)]
-PIECES = [" ", "  ", "   ", "\n", "\t", "\u00a0", "\u3000", MARK, MARK + MARK, "the ", " the", "ing", "A",
-          "e\u0301", "\ufb01", "\u00bd", "\u2122", "</s>", "<unk>", "<s>", "<0x0A>", "\u200b", "\u2047",
-          "\x00", "\x01", "\ufdfa"]
+PIECES = [" ", "  ", "   ", "\n", "\t", "\u00a0", "\u3000", MARK, MARK + MARK, "the ", " the",
+          "ing", "A", "e\u0301", "\ufb01", "\u00bd", "\u2122", "</s>", "<unk>", "<s>", "<0x0A>", "\u200b",
+          "\u2047", "\x00", "\x01", "\ufdfa"]
 
 
 def random_text(rng):
@@ -87,8 +90,8 @@ def random_options(rng, folder):
         options["vocab_size"] = 500
     if rng.random() < 0.25:
         rules = pathlib.Path(folder) / "rules.tsv"
-        rules.write_text("41 30A\tC5\n41\t61\n2122\t54 4D\nA0\t20\n3000\t20\n200B\t\n65 301\tE9\n65 301 "
-                         "65\t45\nD A\t20\n", encoding="utf-8")
+        rules.write_text("41 30A\tC5\n41\t61\n2122\t54 4D\nA0\t20\n3000\t20\n200B\t\n65 301\tE9\n"
+                         "65 301 65\t45\nD A\t20\n", encoding="utf-8")
         options["normalization_rule_tsv"] = str(rules)
         del options["normalization_rule_name"]
     return options
@@ -115,7 +118,8 @@ def change_model(rng, data):
 
 def run_hearth(program, folder, texts):
     data = b"".join(b"%d\n%s" % (len(t), t) for t in (text.encode() for text in texts))
-    done = subprocess.run([program, folder, "--decode"], input=data, capture_output=True, timeout=600)
+    done = subprocess.run([program, folder, "--decode"], input=data, capture_output=True,
+                          timeout=600)
     if done.returncode != 0:
         sys.exit(f"{folder}: {done.stderr.decode(errors='replace')}")
     rows = []
