@@ -62,7 +62,8 @@ struct Row {
 
 constexpr Row kRows[] = {
     {"BPEDecoder", read_suffix},
-    {"ByteFallback", [](const Json&) -> Result<DecoderStepPtr> { return make_byte_fallback_step(); }},
+    {"ByteFallback",
+     [](const Json&) -> Result<DecoderStepPtr> { return make_byte_fallback_step(); }},
     {"ByteLevel",
      [](const Json&) -> Result<DecoderStepPtr> { return make_byte_level_decoder_step(); }},
     {"CTC", read_ctc},

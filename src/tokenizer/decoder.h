@@ -1,7 +1,8 @@
 // Decoder: from the entries that ids stand for back to text, as the member "decoder" of a
 // tokenizer.json says: a list of steps, each of which turns a row of tokens into another. Steps
 // read tokens one after the other and keep what they cannot decide yet, so that the pieces of a
-// stream put together are the decoding of the whole. Immutable once made; a DecoderRun is one stream.
+// stream put together are the decoding of the whole. Immutable once made; a DecoderRun is one
+// stream.
 #pragma once
 
 #include <memory>

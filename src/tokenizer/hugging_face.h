@@ -1,5 +1,6 @@
 // From Hugging Face's tokenizer.json. The reader of each member is a file of its own: normalizer.h,
-// pre_tokenizer_json.h, added_tokens.h, post_processor.h, decoder.h, limits.h; the model is read here.
+// pre_tokenizer_json.h, added_tokens.h, post_processor.h, decoder.h, limits.h; the model is read
+// here.
 #pragma once
 
 #include <memory>

@@ -196,13 +196,16 @@ bool PostProcessor::affixes(std::vector<TokenId>& prefix, std::vector<TokenId>& 
   return true;
 }
 
-TextEncoding PostProcessor::apply(std::span<const TokenId> first, const std::vector<TokenId>* second,
-                              bool special) const {
+TextEncoding PostProcessor::apply(std::span<const TokenId> first,
+                                  const std::vector<TokenId>* second, bool special) const {
   TextEncoding out;
+  const auto append = [&out](std::span<const TokenId> ids) {
+    out.ids.insert(out.ids.end(), ids.begin(), ids.end());
+  };
   for (const Item& item : items(second != nullptr, special)) {
     if (item.kind == Item::Kind::kId) out.ids.push_back(item.id);
-    else if (item.kind == Item::Kind::kFirst) out.ids.insert(out.ids.end(), first.begin(), first.end());
-    else if (second) out.ids.insert(out.ids.end(), second->begin(), second->end());
+    else if (item.kind == Item::Kind::kFirst) append(first);
+    else if (second) append(*second);
     out.type_ids.resize(out.ids.size(), item.type_id);
   }
   out.attention_mask.assign(out.ids.size(), 1);

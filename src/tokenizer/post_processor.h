@@ -38,7 +38,7 @@ class PostProcessor {
   bool affixes(std::vector<TokenId>& prefix, std::vector<TokenId>& suffix) const;
 
   TextEncoding apply(std::span<const TokenId> first, const std::vector<TokenId>* second,
-                 bool special) const;
+                     bool special) const;
 
  private:
   Items items_[2][2];

@@ -110,7 +110,8 @@ Result<void> PreTokenizer::finish(bool scanners) {
 void PreTokenizer::run(std::string_view text, size_t lead, RegexScratch& scratch,
                        const Sink& sink) const {
   for_valid_parts(text, [&](std::string_view part, bool valid) {
-    if (valid) return run_step(0, part, rest_of(lead, static_cast<size_t>(part.data() - text.data())), scratch, sink);
+    const auto begin = static_cast<size_t>(part.data() - text.data());
+    if (valid) return run_step(0, part, rest_of(lead, begin), scratch, sink);
     if (!byte_level_) return sink(part);
     std::string written;
     append_byte_level(written, part);

@@ -21,9 +21,9 @@ constexpr std::string_view kWordCharacters =
     R"(\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\x{24b6}-\x{24e9}\x{1f130}-\x{1f149}\x{1f150}-\x{1f169})"
     R"(\x{1f170}-\x{1f189}\x{b2}\x{b3}\x{b9}\x{bc}-\x{be})";
 
-// \b and \B there: numbers of Latin-1 such as U+00BD are word characters too.
+// \b and \B there.
 std::string bound(bool negated) {
-  const std::string word = "[" + std::string(kWordCharacters) + R"(\x{b2}\x{b3}\x{b9}\x{bc}-\x{be}])";
+  const std::string word = "[" + std::string(kWordCharacters) + "]";
   const std::string_view other = negated ? "=" : "!", same = negated ? "!" : "=";
   return fmt::format("(?:(?<={0})(?{1}{0})|(?<!{0})(?{2}{0}))", word, other, same);
 }

@@ -10,6 +10,7 @@
 #include "tokenizer/rwkv_tokenizer.h"
 #include "tokenizer/sentencepiece_file.h"
 #include "tokenizer/sentencepiece_tokenizer.h"
+#include "tokenizer/vocab_files.h"
 #include "tokenizer/word_tokenizer.h"
 #include "tokenizer/unigram_tokenizer.h"
 
@@ -82,6 +83,23 @@ Result<Json> read_json(const std::filesystem::path& path) {
 
 }  // namespace
 
+namespace {
+
+Result<std::shared_ptr<const Tokenizer>> from_vocab_files(const std::filesystem::path& base,
+                                                          const Json& config) {
+  VocabFiles files;
+  files.vocab = TRY(read_json(base / "vocab.json"));
+  const bool words = files.vocab.is_null();
+  (words ? files.words : files.merges) =
+      TRY(read_file(base / (words ? "vocab.txt" : "merges.txt"), kFileBytesMax));
+  files.config = config;
+  files.added = TRY(read_json(base / "added_tokens.json"));
+  files.special_map = TRY(read_json(base / "special_tokens_map.json"));
+  return make_from_hugging_face(TRY(tokenizer_json_of(files)), config);
+}
+
+}  // namespace
+
 Result<std::shared_ptr<const Tokenizer>> Tokenizer::from_folder(const std::string& folder) {
   const std::filesystem::path base(folder);
   const Json config = TRY(read_json(base / "tokenizer_config.json"));
@@ -100,7 +118,12 @@ Result<std::shared_ptr<const Tokenizer>> Tokenizer::from_folder(const std::strin
     const Json added = TRY(read_json(base / "added_tokens.json"));
     return in_file(make_from_sentencepiece(TRY(bytes), config, added), path);
   }
-  return fail(Code::kNotFound, "{}: neither tokenizer.json nor tokenizer.model", folder);
+  for (const auto* name : {"vocab.json", "vocab.txt"})
+    if (std::filesystem::exists(base / name))
+      return in_file(from_vocab_files(base, config), base / name);
+  return fail(Code::kNotFound,
+              "{}: no tokenizer.json, tokenizer.model, vocab.json with merges.txt or vocab.txt",
+              folder);
 }
 
 void Tokenizer::strip_start(TokenId id, std::string& bytes, bool& start) const {
