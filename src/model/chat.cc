@@ -7,12 +7,17 @@ Result<ChatFormat> ChatFormat::compile(std::string_view source, const Tokenizer&
   return ChatFormat(TRY(Template::compile(source)), name(tokenizer.bos()), name(tokenizer.eos()));
 }
 
+Result<ChatFormat> ChatFormat::compile_go(std::string_view source) {
+  return ChatFormat(TRY(GoTemplate::compile(source)));
+}
+
 Result<Rendered> ChatFormat::render(const std::vector<ChatMessage>& messages) const {
   Json::Array list;
   for (const ChatMessage& message : messages)
     list.push_back(Json::Object{{"role", message.role}, {"content", message.content}});
   Json context;
   context.set("messages", std::move(list));
+  if (go_) return go_->render(context);
   context.set("add_generation_prompt", true);
   context.set("bos_token", bos_);
   context.set("eos_token", eos_);

@@ -3,12 +3,14 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/json.h"
 #include "base/result.h"
+#include "template/go/go_template.h"
 #include "template/rendered.h"
 #include "template/template.h"
 #include "tokenizer/tokenizer.h"
@@ -25,6 +27,9 @@ class ChatFormat {
   // `source` is Jinja; kCorrupt with line and column where it is not.
   static Result<ChatFormat> compile(std::string_view source, const Tokenizer& tokenizer);
 
+  // The same for a source in the language of Ollama's packages.
+  static Result<ChatFormat> compile_go(std::string_view source);
+
   // The prompt for these messages, ending where the assistant is to speak, with the bytes that the
   // messages wrote.
   Result<Rendered> render(const std::vector<ChatMessage>& messages) const;
@@ -40,7 +45,9 @@ class ChatFormat {
       : template_(std::make_shared<const Template>(std::move(compiled))),
         bos_(std::move(bos)),
         eos_(std::move(eos)) {}
+  explicit ChatFormat(GoTemplate compiled) : go_(std::move(compiled)) {}
   std::shared_ptr<const Template> template_;
+  std::optional<GoTemplate> go_;  // in place of template_
   std::string bos_, eos_;
 };
 

@@ -65,8 +65,10 @@ Result<Value> decode_map(const Json& json, const Type& type, bool foreign, int d
   if (!json.is_object()) return wrong(json, type);
   std::vector<const Json::Member*> members;
   for (const Json::Member& member : json.as_object()) members.push_back(&member);
-  std::stable_sort(members.begin(), members.end(),
-                   [](auto* a, auto* b) { return a->first < b->first; });
+  // The members of one object lie in one array: the later of two equals has the higher address.
+  std::sort(members.begin(), members.end(), [](auto* a, auto* b) {
+    return a->first != b->first ? a->first < b->first : a < b;
+  });
   auto items = std::make_shared<Value::Items>();
   items->reserve(2 * members.size());
   for (size_t i = 0; i < members.size(); ++i) {
