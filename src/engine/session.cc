@@ -13,15 +13,16 @@ namespace {
 // the progress line feel immediate.
 constexpr size_t kPromptChunk = 256;
 
+constexpr int64_t kAnswersMax = 1024;  // answers or beams of a request, whatever asks for them
+
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
 // The likeliest first, `n` of them.
 void keep_likeliest(std::vector<Generation>& choices, size_t n) {
-  if (choices.size() <= n) return;
-  std::ranges::stable_sort(choices, std::greater<>(), &Generation::mean_logprob);
-  choices.resize(n);
+  std::ranges::sort(choices, std::greater<>(), &Generation::mean_logprob);
+  choices.resize(std::min(choices.size(), n));
 }
 
 }  // namespace
@@ -88,7 +89,11 @@ Result<void> Session::sample_answers(Request& request) {
     answers.push_back(std::make_unique<Answer>(request.plan, tokenizer_, request.prompt, i,
                                                request.limit));
   }
-  auto sink_of = [&](size_t i) { return i == 0 ? request.events.on_text : TextSink(); };
+  // Which answer is the likeliest is known at the end only.
+  bool streams = p.best_of <= p.n;
+  auto sink_of = [&](size_t i) {
+    return i == 0 && streams ? request.events.on_text : TextSink();
+  };
   auto sequence_of = [&](size_t i) { return i == 0 ? sequence_ : forks.ids()[i - 1]; };
   while (true) {
     Batch batch;
@@ -128,6 +133,8 @@ Result<void> Session::check(const Request& request) const {
                 "the answer; shorten the prompt or raise the context with --ctx",
                 size, context_);
   if (p.n < 1) return fail(Code::kInvalid, "n must be at least 1");
+  if (std::max({p.n, p.best_of, p.num_beams}) > kAnswersMax)
+    return fail(Code::kTooLarge, "at most {} answers or beams can be asked for", kAnswersMax);
   if (p.best_of > 0 && p.best_of < p.n)
     return fail(Code::kInvalid, "best_of is {}, but n is {}: there would not be enough", p.best_of,
                 p.n);
@@ -165,7 +172,10 @@ Result<Completion> Session::complete(std::span<const TokenId> prompt, const Samp
   timings.generate_s = seconds_since(start);
   for (Generation& choice : request.out.choices)
     timings.generated_tokens += choice.timings.generated_tokens;
-  keep_likeliest(request.out.choices, static_cast<size_t>(params.n));
+  if (params.best_of > params.n) {
+    keep_likeliest(request.out.choices, static_cast<size_t>(params.n));
+    if (events.on_text) events.on_text(request.out.choices.front().text);
+  }
   return std::move(request.out);
 }
 

@@ -17,7 +17,7 @@ namespace hearth {
 
 struct GenerateEvents {
   // Text as it becomes certain (whole characters, nothing of a stop string). May be empty. With
-  // several answers, that of the first.
+  // several answers, that of the first; with best_of and beams, all of it at the end.
   std::function<void(std::string_view text)> on_text;
   std::function<void(int64_t done, int64_t total)> on_prompt;  // prompt tokens computed so far
   const std::atomic<bool>* cancel = nullptr;

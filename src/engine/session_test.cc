@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 namespace hearth {
 namespace {
 
@@ -87,7 +89,7 @@ TEST_F(TinySession, ASeedGivesOneTextWhateverElseRuns) {
   for (int threads : {1, 2, 3}) {
     Runner runner(model_, RunnerOptions{.precision = Precision::kExact, .threads = threads});
     Session session = *Session::create(runner, tokenizer_, 128, KvType::kF32);
-    for (int round = 0; round < 40; ++round) {
+    for (int round = 0; round < 12; ++round) {
       std::vector<TokenId> before(prompt_.begin(), prompt_.begin() + round % 6);
       before.push_back(round);
       ASSERT_TRUE(session.generate(before, p, {}));  // the prompt's beginning is now in the cache
@@ -181,14 +183,35 @@ TEST_F(TinySession, SeveralAnswersAreThoseOfTheirOwnNumbers) {
     p.best_of = 5;  // of those, the likeliest
     p.n = 2;
     p.logprobs = 0;
-    auto best = session.complete(prompt_, p, {});
+    std::string streamed;
+    auto keep = [&](std::string_view text) { streamed += text; };
+    auto best = session.complete(prompt_, p, {.on_text = keep});
     ASSERT_TRUE(best);
+    EXPECT_EQ(streamed, best->choices[0].text);
     ASSERT_EQ(best->choices.size(), 2u);
     EXPECT_GE(best->choices[0].mean_logprob, best->choices[1].mean_logprob);
     EXPECT_NEAR(best->choices[0].mean_logprob, mean_logprob(best->choices[0].logprobs), 1e-9);
     p.best_of = 0;
     p.logprobs = -1;
   }
+}
+
+TEST_F(TinySession, RequestsThatCannotBeAreRefused) {
+  auto code_of = [&](auto change) {
+    SamplingParams p = greedy(4);
+    change(p);
+    auto refused = make().complete(prompt_, p, {});
+    return refused ? Code::kInternal : refused.error().code;
+  };
+  EXPECT_EQ(code_of([](SamplingParams& p) { p.n = 0; }), Code::kInvalid);
+  EXPECT_EQ(code_of([](SamplingParams& p) { p.n = int64_t{1} << 60; }), Code::kTooLarge);
+  EXPECT_EQ(code_of([](SamplingParams& p) { p.num_beams = 1 << 20; }), Code::kTooLarge);
+  EXPECT_EQ(code_of([](SamplingParams& p) { p.n = 3, p.best_of = 2; }), Code::kInvalid);
+  EXPECT_EQ(code_of([](SamplingParams& p) { p.samplers = "zz"; }), Code::kInvalid);
+  EXPECT_EQ(code_of([](SamplingParams& p) { p.temperature = std::nan(""); }), Code::kInvalid);
+  EXPECT_EQ(code_of([](SamplingParams& p) {  // every token is forbidden
+    for (TokenId id = 0; id < 288; ++id) p.bad_tokens.push_back({id});
+  }), Code::kInvalid);
 }
 
 TEST_F(TinySession, CancellingKeepsTheSession) {
