@@ -53,7 +53,8 @@ struct ShownTemplate {
 
 ShownTemplate shown_template(const ResolvedModel& model, const ModelFacts& facts) {
   if (!model.template_text.empty()) return {model.template_text, model.language};
-  return {facts.chat_template, template_language(facts.chat_template)};
+  bool none = facts.chat_template.empty();
+  return {facts.chat_template, none ? TemplateLanguage::kNone : TemplateLanguage::kJinja};
 }
 
 Json number_or_null(const std::optional<uint64_t>& value) {

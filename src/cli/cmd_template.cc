@@ -3,6 +3,7 @@
 #include "base/time.h"
 #include "cli/engine.h"
 #include "cli/terminal.h"
+#include "template/go/go_template.h"
 #include "template/template.h"
 
 namespace hearth {
@@ -10,13 +11,17 @@ namespace {
 
 constexpr uint64_t kBytesMax = 64u << 20;
 
-Result<std::string> template_source(const std::string& name) {
-  if (name.ends_with(".jinja")) return read_file(name, kBytesMax);
+struct Source {
+  std::string text;
+  TemplateLanguage language = TemplateLanguage::kJinja;
+};
+
+Result<Source> template_source(const std::string& name) {
+  if (name.ends_with(".jinja")) return Source{TRY(read_file(name, kBytesMax))};
+  if (name.ends_with(".gotmpl"))
+    return Source{TRY(read_file(name, kBytesMax)), TemplateLanguage::kGo};
   ResolvedModel resolved = TRY(resolve_model(name));
-  if (resolved.language == TemplateLanguage::kGo)
-    return fail(Code::kUnsupported, "the template of {} is in Ollama's Go language, which Hearth "
-                                    "stores and shows but cannot run yet", name);
-  if (!resolved.template_text.empty()) return resolved.template_text;
+  if (!resolved.template_text.empty()) return Source{resolved.template_text, resolved.language};
   TensorFile file = TRY(TensorFile::open(resolved.path));
   std::string text;
   if (file.kind() == ContainerKind::kGguf)
@@ -24,12 +29,19 @@ Result<std::string> template_source(const std::string& name) {
   else
     text = TRY(read_checkpoint_template(resolved.path));
   if (text.empty()) return fail(Code::kNotFound, "{} has no chat template", name);
-  return text;
+  return Source{std::move(text)};
+}
+
+Result<std::string> render(const Source& source, const Json& context,
+                           const RenderOptions& options) {
+  if (source.language == TemplateLanguage::kGo)
+    return TRY(TRY(GoTemplate::compile(source.text)).render(context, options)).text;
+  return TRY(Template::compile(source.text)).render(context, options);
 }
 
 Result<int> run(const Args& args) {
   if (!args.options.has("messages")) return fail(Code::kUsage, "--messages FILE is needed");
-  Template compiled = TRY(Template::compile(TRY(template_source(args.positional("MODEL")))));
+  Source source = TRY(template_source(args.positional("MODEL")));
   const std::string& path = args.options.text("messages");
   auto context = Json::parse(TRY(read_file(path, kBytesMax)));
   if (!context) return std::unexpected(with_context(context.error(), path));
@@ -37,12 +49,12 @@ Result<int> run(const Args& args) {
     return fail(Code::kInvalid, "{} must hold an object: the template's context", path);
   RenderOptions options;
   if (args.options.has("now")) options.now = TRY(parse_iso_time(args.options.text("now")));
-  TRY(write_out(TRY(compiled.render(*context, options))));
+  TRY(write_out(TRY(render(source, *context, options))));
   return 0;
 }
 
 constexpr Positional kPositionals[] = {
-    {"MODEL", Positional::Count::kRequired, "a model, or a file that ends in .jinja"}};
+    {"MODEL", Positional::Count::kRequired, "a model, or a file that ends in .jinja or .gotmpl"}};
 constexpr OptionRow kOptions[] = {
     {.name = "messages", .type = OptionType::kPath, .value_name = "FILE",
      .text = "JSON: the context (messages, tools, add_generation_prompt, bos_token, ...)"},

@@ -29,9 +29,7 @@ Result<KvType> kv_type_of(const Options& options, Precision precision) {
 
 Result<std::optional<ChatFormat>> Engine::chat_format() const {
   if (resolved.language == TemplateLanguage::kGo)
-    return fail(Code::kUnsupported,
-                "the template of {} is in Ollama's Go language, which Hearth stores and shows but "
-                "cannot run yet; give it a Jinja TEMPLATE in a Modelfile", resolved.display_name);
+    return TRY(ChatFormat::compile_go(resolved.template_text));
   const std::string& text =
       resolved.template_text.empty() ? model->chat_template : resolved.template_text;
   if (text.empty()) return std::nullopt;

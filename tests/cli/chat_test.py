@@ -123,20 +123,36 @@ def test_one_shot_and_stdin(hearth):
                "no question at all is wrong usage")
 
 
-def test_go_templates_are_stored_shown_and_refused(hearth):
+def test_go_templates_chat_as_jinja_does(hearth):
+    texts = {
+        "go": "{{ if .System }}<{{ .System }}>{{ end }}{{ range .Messages }}"
+              "{{ if ne .Role \"system\" }}[{{ .Role }}] {{ .Content }}\n{{ end }}{{ end }}",
+        "jinja": "{% for m in messages %}{% if m.role == 'system' %}<{{ m.content }}>{% else %}"
+                 "[{{ m.role }}] {{ m.content }}\n{% endif %}{% endfor %}",
+    }
     with tempfile.TemporaryDirectory() as home:
         env = dict(os.environ, HEARTH_HOME=home)
 
         def call(*words):
-            return subprocess.run([hearth, *words], env=env, capture_output=True, text=True,
+            done = subprocess.run([hearth, *words], env=env, capture_output=True, text=True,
                                   stdin=subprocess.DEVNULL, check=False)
+            expect(done.returncode == 0, f"{words}: {done.stderr}")
+            return done.stdout
 
-        modelfile = pathlib.Path(home) / "Modelfile"
-        modelfile.write_text(f'FROM {MODEL}\nTEMPLATE """[{{{{.Prompt}}}}]"""\n')
-        expect(call("create", "go", "-f", str(modelfile)).returncode == 0, "it is stored")
-        expect("[{{.Prompt}}]" in call("show", "go", "--template").stdout, "it is shown")
-        refused = call("run", "go", "Hello")
-        expect(refused.returncode == 1 and "Go language" in refused.stderr, "and refused at run")
+        chat = pathlib.Path(home) / "chat.json"
+        chat.write_text('{"messages": [{"role": "system", "content": "S"}, '
+                        '{"role": "user", "content": "Hello"}]}')
+        answers, prompts = set(), set()
+        for name, text in texts.items():
+            modelfile = pathlib.Path(home) / name
+            modelfile.write_text(f'FROM {MODEL}\nSYSTEM Be brief.\nTEMPLATE """{text}"""\n')
+            call("create", name, "-f", str(modelfile))
+            expect(call("show", name, "--template").strip() == text.strip(), "it is shown")
+            prompts.add(call("template", name, "--messages", str(chat)))
+            answers.add(call("run", name, "Pack my", "--temperature", "0", "--max-tokens", "8",
+                             "--precision", "exact"))
+        expect(prompts == {"<S>[user] Hello\n"}, f"the same prompt: {prompts}")
+        expect(len(answers) == 1, f"the same answer: {answers}")
 
 
 def main():
@@ -144,7 +160,7 @@ def main():
     parser.add_argument("--hearth", required=True)
     hearth = str(pathlib.Path(parser.parse_args().hearth).resolve())
     for test in (test_questions_and_leaving, test_interrupt_keeps_the_chat,
-                 test_one_shot_and_stdin, test_go_templates_are_stored_shown_and_refused):
+                 test_one_shot_and_stdin, test_go_templates_chat_as_jinja_does):
         test(hearth)
         print(f"ok: {test.__name__}")
 
