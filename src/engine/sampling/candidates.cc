@@ -115,24 +115,32 @@ TokenId Candidates::most_likely() const {
   return std::max<TokenId>(0, hearth::most_likely(logits_));
 }
 
-Candidates::Moments Candidates::moments() const {
-  // Sums side by side in lanes, each of the candidates that fall to it in turn.
-  constexpr size_t kLanes = 8;
-  auto sum_of = [&](auto term) {
-    double lanes[kLanes] = {}, sum = 0;
-    size_t i = 0;
-    if (whole_)
-      for (; i + kLanes <= logits_.size(); i += kLanes)
-        for (size_t j = 0; j < kLanes; ++j) lanes[j] += term(logits_[i + j]);
-    for (; i < size(); ++i) lanes[i % kLanes] += term(whole_ ? logits_[i] : list_[i].logit);
-    for (double lane : lanes) sum += lane;
+// The sum of term(logit): floats in eight lanes for a block, doubles from there on.
+template <class F>
+double Candidates::sum_of(F term) const {
+  double sum = 0;
+  if (!whole_) {
+    for (const Candidate& c : list_) sum += term(c.logit);
     return sum;
-  };
-  double count = sum_of([](float x) { return x != kNever ? 1.0 : 0.0; });
+  }
+  for (size_t at = 0; at < logits_.size(); at += kDrawBlock) {
+    const float* x = logits_.data() + at;
+    size_t count = std::min(kDrawBlock, logits_.size() - at), i = 0;
+    float lanes[8] = {};
+    for (; i + 8 <= count; i += 8)
+      for (size_t j = 0; j < 8; ++j) lanes[j] += term(x[i + j]);
+    for (; i < count; ++i) lanes[0] += term(x[i]);
+    for (float lane : lanes) sum += lane;
+  }
+  return sum;
+}
+
+Candidates::Moments Candidates::moments() const {
+  double count = sum_of([](float x) { return x != kNever ? 1.0f : 0.0f; });
   if (count == 0) return {};
-  double mean = sum_of([](float x) { return x != kNever ? static_cast<double>(x) : 0.0; }) / count;
-  double squares = sum_of([mean](float x) {
-    double off = x != kNever ? x - mean : 0.0;
+  double mean = sum_of([](float x) { return x != kNever ? x : 0.0f; }) / count;
+  double squares = sum_of([middle = static_cast<float>(mean)](float x) {
+    float off = x != kNever ? x - middle : 0.0f;
     return off * off;
   });
   return {mean, std::sqrt(squares / count)};
@@ -157,13 +165,15 @@ std::vector<Candidate> Candidates::largest(size_t n) const {
   } else if (n > 0) {
     size_t room = 2 * n + kBlock;
     best.reserve(std::min(room, size()));
-    float bound = kNever;
+    float bound = std::numeric_limits<float>::lowest();
     for_each_from(logits_, [&] { return bound; }, [&](size_t i) {
       best.push_back({static_cast<TokenId>(i), logits_[i]});
       if (best.size() < room) return;
       keep_head(best, n);
       bound = std::ranges::max_element(best, likelier)->logit;
     });
+    for (size_t i = 0; i < logits_.size() && best.size() < n; ++i)  // the impossible ones, last
+      if (logits_[i] == kNever) best.push_back({static_cast<TokenId>(i), kNever});
   }
   keep_head(best, n);
   std::ranges::sort(best, likelier);

@@ -81,6 +81,8 @@ class Candidates {
 
  private:
   float* find(TokenId id);
+  template <class F>
+  double sum_of(F term) const;
 
   std::span<float> logits_;
   bool whole_ = true;
