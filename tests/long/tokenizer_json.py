@@ -2,21 +2,27 @@
 """Compares Hearth with Hugging Face's `tokenizers` on random tokenizer.json files.
 
     tokenizer_json.py --program build/release/src/tokenizer/tokenizer_json_cases \
-        [--files 1000] [--texts 20] [--seed 0] [--show 20]
+        [--files 1000] [--texts 20] [--seed 0] [--show 20] [--characters]
 
 Each file is a random combination of normalizers, pre-tokenizers, a model, added tokens, a
 post-processor, decoders, truncation and padding; each is given random texts and ids. Compared are
 ids (plain, with what is added, with control tokens left alone), pairs with type ids, batches,
 decoded texts, and streams with decoding at once. What the library refuses or dies of is left out
-and counted. Needs: tokenizers. Exit status 1 when anything differs.
+and counted. With --characters each step that asks what a character is meets every character.
+Needs: tokenizers, sentencepiece. Exit status 1 when anything differs.
 """
 import argparse
+import base64
 import collections
+import io
 import json
 import random
 import subprocess
 import sys
+import unicodedata
 
+import sentencepiece
+from sentencepiece import sentencepiece_model_pb2
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
 CORPUS = [
@@ -127,13 +133,30 @@ def pattern(rng, strings=("a", " ", "the", "▁", "e", "..", "l")):
     return {"Regex": rng.choice(regexes)}
 
 
+def charsmap(rule):
+    """A table of SentencePiece's, in base64."""
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(CORPUS), model_writer=model, model_type="char", vocab_size=200,
+        hard_vocab_limit=False, minloglevel=2, normalization_rule_name=rule)
+    proto = sentencepiece_model_pb2.ModelProto.FromString(model.getvalue())
+    return base64.b64encode(proto.normalizer_spec.precompiled_charsmap).decode()
+
+
+CHARSMAPS = []
+
+
 def normalizer(rng, depth=0):
-    kind = rng.choice(["BertNormalizer", "StripAccents", "Nmt", "ByteLevel", "Prepend", "Replace",
+    kind = rng.choice(["BertNormalizer", "Precompiled", "StripAccents", "Nmt", "ByteLevel", "Prepend", "Replace",
                        "Strip", "Lowercase", "NFC", "NFD", "NFKC", "NFKD", "Sequence"])
     flip = lambda: rng.random() < 0.5
     if kind == "BertNormalizer":
         return {"type": kind, "clean_text": flip(), "handle_chinese_chars": flip(),
                 "strip_accents": rng.choice([None, True, False]), "lowercase": flip()}
+    if kind == "Precompiled":
+        if not CHARSMAPS:
+            CHARSMAPS.extend(map(charsmap, ("nmt_nfkc", "nmt_nfkc_cf", "nfkc")))
+        return {"type": kind, "precompiled_charsmap": rng.choice(CHARSMAPS)}
     if kind == "Prepend":
         return {"type": kind, "prepend": rng.choice(["▁", " ", "ab"])}
     if kind == "Replace":
@@ -361,11 +384,14 @@ def make_library(spec):
                           Tokenizer.from_str(json.dumps(bare))))
 
 
-def vanishing(spec, tok):
-    """The library then finds it between all characters."""
-    return spec["normalizer"] and any(
-        t["normalized"] and tok.normalizer.normalize_str(t["content"]) == ""
-        for t in spec["added_tokens"])
+def undefined(spec, tok):
+    """Added tokens that the normalizer makes nothing of, which the library finds between all
+    characters, or two that it makes the same of, of which the library takes any."""
+    if not spec["normalizer"]:
+        return False
+    contents = {t["content"]: t["normalized"] for t in spec["added_tokens"]}
+    texts = [tok.normalizer.normalize_str(c) for c, normalized in contents.items() if normalized]
+    return "" in texts or len(set(texts)) < len(texts)
 
 
 def may_make_control(spec, case, unparsed):
@@ -398,6 +424,51 @@ def compare(spec, cases, wanted, got, counts, report):
                 report(spec, case, "stream_equal_" + name, True, False)
 
 
+def character_steps():
+    """Steps that ask what a character is, each with whether its table is of the same Unicode as
+    Hearth's, or an old one in which new characters are nothing yet."""
+    spaces = {"type": "WhitespaceSplit"}
+
+    def bert(**flags):
+        off = dict.fromkeys(("clean_text", "handle_chinese_chars", "strip_accents", "lowercase"),
+                            False)
+        return {"type": "BertNormalizer", **off, **flags}
+
+    def removed(regex, invert):
+        return {"type": "Split", "pattern": {"Regex": regex}, "behavior": "Removed",
+                "invert": invert}
+    return [("clean_text", bert(clean_text=True), spaces, True),
+            ("handle_chinese_chars", bert(handle_chinese_chars=True), spaces, False),
+            ("strip_accents", bert(strip_accents=True), spaces, True),
+            ("StripAccents", {"type": "StripAccents"}, spaces, True),
+            ("Nmt", {"type": "Nmt"}, spaces, False),
+            ("Punctuation", None, {"type": "Punctuation", "behavior": "Isolated"}, True),
+            ("UnicodeScripts", None, {"type": "UnicodeScripts"}, True),
+            ("Digits", None, {"type": "Digits", "individual_digits": True}, False),
+            ("Whitespace", None, {"type": "Whitespace"}, False),
+            ("WhitespaceSplit", None, spaces, False),
+            (r"\w", None, removed(r"\w", True), False), (r"\s", None, removed(r"\s", False), False)]
+
+
+def compare_characters(hearth, counts):
+    """A character between two letters: cut off, dropped, or neither."""
+    model = {"type": "WordLevel", "vocab": {"u": 0, "a": 1, "b": 2, "ab": 3}, "unk_token": "u"}
+    wanted = [chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000 and
+              unicodedata.category(chr(c)) not in ("Co", "Cn")]
+    for name, normal, pre, old in character_steps():
+        spec = {"version": "1.0", "truncation": None, "padding": None, "added_tokens": [],
+                "normalizer": normal, "pre_tokenizer": pre, "post_processor": None,
+                "decoder": None, "model": model}
+        tok = Tokenizer.from_str(json.dumps(spec))
+        for at in range(0, len(wanted), 5000):
+            texts = [f"a{c}b" for c in wanted[at:at + 5000]]
+            got = hearth.run({"tokenizer": spec, "cases": [{"text": t, "ids": []} for t in texts]})
+            for want, have in zip(tok.encode_batch(texts), got["cases"]):
+                same = want.ids == have["ids"]
+                verdict = "equal" if same else "of another Unicode" if old else "different"
+                counts[f"{verdict}: {name}" if not same else "equal: characters"] += 1
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--program", required=True)
@@ -405,11 +476,14 @@ def main():
     parser.add_argument("--texts", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--show", type=int, default=20)
+    parser.add_argument("--characters", action="store_true")
     args = parser.parse_args()
     base_models = trained_models()
     hearth = Hearth(args.program)
     counts = collections.Counter()
     shown = [0]
+    if args.characters:
+        compare_characters(hearth, counts)
 
     def report(spec, case, name, value, have):
         shown[0] += 1
@@ -424,8 +498,8 @@ def main():
         rng = random.Random(args.seed * 1000003 + number)
         spec = random_file(rng, base_models)
         made = make_library(spec)
-        if made and vanishing(spec, made[0]):
-            counts["left out: an added token that the normalizer makes nothing of"] += 1
+        if made and undefined(spec, made[0]):
+            counts["left out: what the normalizer makes of an added token"] += 1
             continue
         size = made[0].get_vocab_size() if made else 1
         cases = [{"text": random_text(rng), "pair": random_text(rng),
