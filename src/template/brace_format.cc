@@ -119,6 +119,7 @@ Result<void> expand_field(Fields& fields, Rendered& out, const Value& whole, std
     } else if (rest[1] == 'r' || rest[1] == 'a') {
       std::string text;
       TRY(append_repr(fields.in, text, value));
+      if (rest[1] == 'a') text = ascii_repr(text);
       Rendered converted;
       converted.append(text, value.is_foreign());
       value = fields.in.marked(std::move(converted));

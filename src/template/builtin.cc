@@ -41,6 +41,10 @@ Methods all_methods() {
   return all;
 }
 
+// How much of a text that it is given a builtin may look at for one step. Those that take longer
+// for a byte, or make more than they get, spend the rest themselves.
+constexpr size_t kBytesPerStep = 8;
+
 std::unexpected<Error> wrong_call(std::string_view name, std::string_view what) {
   return fail(Code::kInvalid, "{}() {}", name, what);
 }
@@ -136,9 +140,15 @@ Result<Value> Interp::apply(const Builtin& row, const Value& self, Args& args) {
   Call bound{*this, self, row.name, {}, args};
   if (row.take != Take::kAny) TRY(bind(row, args, bound.arg));
   TRY(enter());
-  bool foreign = self.is_foreign();
-  for (const Value& value : args.positional) foreign |= value.is_foreign();
-  for (const auto& [name, value] : args.named) foreign |= value.is_foreign();
+  bool foreign = false;
+  auto given = [&](const Value& value) {
+    foreign |= value.is_foreign();
+    if (value.is_string()) heap.spend(value.text().size() / kBytesPerStep);
+  };
+  given(self);
+  for (const Value& value : args.positional) given(value);
+  for (const auto& [name, value] : args.named) given(value);
+  TRY(check());
   bool outer = std::exchange(given_foreign_, foreign);
   auto result = row.run(bound);
   given_foreign_ = outer;

@@ -64,7 +64,7 @@ std::string group_digits(std::string_view digits, char separator, size_t every) 
 
 std::string sign_text(bool negative, char sign) {
   if (negative) return "-";
-  return sign == '-' ? "" : std::string(1, sign);
+  return sign == 0 || sign == '-' ? "" : std::string(1, sign);
 }
 
 // What %g and {:g} print: `precision` significant digits, without the zeros at the end.
@@ -183,7 +183,7 @@ Result<std::string> format_text(Interp& in, std::string_view text, const Spec& s
   if (spec.align == '=' && spec.fill != "0") {
     return fail(Code::kInvalid, "'=' alignment not allowed in string format specifier");
   }
-  if (spec.sign != '-' || spec.alternate || spec.group) return bad_spec();
+  if (spec.sign != 0 || spec.alternate || spec.group) return bad_spec();
   std::string cut(text);
   if (spec.precision >= 0) {
     size_t at = 0;

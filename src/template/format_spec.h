@@ -13,7 +13,7 @@ inline constexpr int64_t kPrecisionMax = 4096;
 struct Spec {
   std::string fill = " ";
   char align = 0;  // < > = ^
-  char sign = '-';
+  char sign = 0;   // + - or a blank, where one is given
   bool alternate = false;
   char group = 0;
   int64_t width = 0;

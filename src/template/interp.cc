@@ -9,7 +9,7 @@ namespace hearth::jinja {
 namespace {
 
 // Memory that a render may hold besides what the context itself needs.
-constexpr size_t kHeapBytes = 16u << 20;
+constexpr size_t kHeapBytes = 12u << 20;
 // Steps that any template may take, and those that each byte of context adds; together they
 // stop a runaway within a tenth of a second and leave long conversations all they need.
 constexpr uint64_t kSteps = 1'000'000;
@@ -49,9 +49,9 @@ Value view_item(Interp& in, const View& view, size_t index) {
 }
 
 // The character of a string that starts at a byte.
-Value character(Interp& in, const Value& text, size_t offset) {
+std::string_view character(const Value& text, size_t offset) {
   Decoded next = decode_utf8(text.text(), offset);
-  return in.part(text, std::string_view(text.text()).substr(offset, next.bytes));
+  return std::string_view(text.text()).substr(offset, next.bytes);
 }
 
 // All text inside is UTF-8: it is made so where it comes in.
@@ -214,6 +214,16 @@ Result<Value> Interp::attribute(const Value& subject, const Value& name,
       if (text == "current") return subject.as<Cycler>().values[subject.as<Cycler>().at];
       break;
     case Type::kLoop: return loop_attribute(*this, subject, name);
+    case Type::kBool:
+    case Type::kInt:
+    case Type::kBig:
+    case Type::kFloat: {
+      bool whole = subject.is_integer();
+      if (text == "real" || (whole && text == "numerator")) return unary_op(*this, Op::kPos, subject);
+      if (text == "imag") return whole ? Value::integer(0) : Value::real(0.0);
+      if (whole && text == "denominator") return Value::integer(1);
+      break;
+    }
     default: break;
   }
   return Value::undefined(Lack::kAttribute, name, subject.type());
@@ -240,7 +250,7 @@ Result<Value> Interp::item(const Value& subject, const Value& key) {
       if (!subject.is_string()) return subject.items()[static_cast<size_t>(index)];
       const Str& text = subject.as<Str>();
       if (!text.ascii()) heap.spend(static_cast<uint64_t>(index) / 16);
-      return character(*this, subject, byte_of(text, static_cast<size_t>(index)));
+      return part(subject, character(subject, byte_of(text, static_cast<size_t>(index))));
     }
     default: break;
   }
@@ -257,7 +267,7 @@ Result<Value> Interp::item(const Value& subject, const Value& key) {
 namespace {
 
 struct Bounds {
-  int64_t start, step, count;
+  int64_t start, stop, step, count;
 };
 
 Result<int64_t> slice_index(const Value& value, int64_t fallback) {
@@ -287,7 +297,7 @@ Result<Bounds> slice_bounds(int64_t size, const Value& start, const Value& stop,
   last = open_last ? (down ? -1 : size) : place(last);
   int64_t count = down ? (first > last ? (first - last - 1) / -stride + 1 : 0)
                        : (last > first ? (last - first - 1) / stride + 1 : 0);
-  return Bounds{first, stride, count};
+  return Bounds{first, last, stride, count};
 }
 
 Value slice_text(Interp& in, const Value& subject, const Bounds& at) {
@@ -337,8 +347,8 @@ Result<Value> Interp::slice(const Value& subject, const Value& start, const Valu
   }
   if (subject.is(Type::kRange)) {
     const Range& range = subject.as<Range>();
-    int64_t first = range.at(at.start), stride = range.step * at.step;
-    return Value(heap.make<Range>(0, first, first + stride * at.count, stride, at.count));
+    int64_t first = range.at(at.start), last = range.at(at.stop), stride = range.step * at.step;
+    return Value(heap.make<Range>(0, first, last, stride, at.count));
   }
   TRY(fits(static_cast<size_t>(at.count) * sizeof(Value)));
   std::vector<Value> values;
@@ -401,8 +411,10 @@ Result<bool> Cursor::next(Interp& in, Value* out) {
   switch (source_.type()) {
     case Type::kString: {
       if (index_ >= source_.text().size()) return false;
-      *out = character(in, source_, index_);
-      index_ += decode_utf8(source_.text(), index_).bytes;
+      std::string_view next = character(source_, index_);
+      *out = in.part(source_, next);
+      if (source_.is_markup()) out->as<Str>().markup = false;  // Python walks the plain text
+      index_ += next.size();
       return true;
     }
     case Type::kList:

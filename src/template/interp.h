@@ -234,6 +234,7 @@ std::unexpected<Error> type_error(std::string message);
 Result<void> append_str(Interp& in, std::string& out, const Value& value);
 Result<void> append_repr(Interp& in, std::string& out, const Value& value);
 void append_text_repr(std::string& out, std::string_view text, bool ascii_only = false);
+std::string ascii_repr(std::string_view repr);  // ascii() of a value with that repr()
 Result<std::string> to_str(Interp& in, const Value& value);
 // str(value) behind `out`, with its marks: those of a string, and all or nothing of other values.
 Result<void> append_value(Interp& in, Rendered& out, const Value& value);

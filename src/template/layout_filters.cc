@@ -135,7 +135,7 @@ Result<Value> wordwrap(Call& call) {
   for (std::string_view line : split_lines(call.self.text(), false)) {
     if (width <= 0) return fail(Code::kInvalid, "invalid width {} (must be > 0)", width);
     how.width = static_cast<size_t>(width);
-    call.in.heap.spend(1 + line.size());
+    call.in.heap.spend(1 + line.size() * 2);
     TRY(call.in.fits(out.size() + line.size() * 16));
     auto codes = to_code_points(line);
     bool continues = false;
@@ -225,7 +225,7 @@ Result<void> Printer::print(const Value& value, int64_t indent, int64_t allowanc
   TRY(in_.enter());
   std::string line;
   auto result = flat(line, value);
-  in_.heap.spend(1 + line.size() / 64);
+  in_.heap.spend(1 + line.size() / 4);
   bool fits = width_of(line) <= kLineWidth - indent - allowance;
   if (result && !fits && value.is_dict()) {
     result = dict(value.dict(), indent, allowance, level + 1);
@@ -304,6 +304,8 @@ std::vector<std::string_view> pieces_of(std::string_view line) {
 Result<void> Printer::text(std::string_view text, int64_t indent, int64_t allowance, int level) {
   indent += level == 1;
   allowance += level == 1;
+  in_.heap.spend(text.size());
+  TRY(in_.fits(text.size() * 4));
   std::vector<std::string> chunks;
   std::vector<std::string_view> lines = split_lines(text, true);
   for (size_t i = 0; i < lines.size(); ++i) {
@@ -325,6 +327,7 @@ Result<void> Printer::text(std::string_view text, int64_t indent, int64_t allowa
       } else {
         current = std::move(candidate);
       }
+      TRY(in_.check());
     }
     if (!current.empty()) chunks.push_back(quoted(current));
     TRY(in_.check());

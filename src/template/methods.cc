@@ -1,5 +1,7 @@
 // The methods of lists, dicts, numbers and cyclers. A method that would change a list or a dict
 // is named here without a function: the sandbox refuses it.
+#include <algorithm>
+#include <bit>
 #include <cmath>
 
 #include "template/interp.h"
@@ -72,6 +74,45 @@ Result<Value> int_bit_length(Call& call) {
   return Value::integer(static_cast<int64_t>(integer_of(call.self).bits()));
 }
 
+Result<Value> int_bit_count(Call& call) {
+  std::string digits = integer_of(call.self).digits(2);
+  return Value::integer(std::ranges::count(digits, '1'));
+}
+
+// A bool becomes an int.
+Result<Value> conjugate(Call& call) { return unary_op(call.in, Op::kPos, call.self); }
+
+Result<Value> int_ratio(Call& call) {
+  return call.in.tuple({TRY(conjugate(call)), Value::integer(1)});
+}
+
+Result<Value> float_ratio(Call& call) {
+  double value = call.self.as_double();
+  if (!std::isfinite(value)) {
+    return fail(Code::kInvalid, "cannot convert Infinity or NaN to integer ratio");
+  }
+  int exponent = 0;
+  double mantissa = std::frexp(value, &exponent);
+  for (; mantissa != std::trunc(mantissa); --exponent) mantissa *= 2;
+  Integer top = Integer::truncated(mantissa), bottom(1);
+  Integer unit = Integer(2).power(static_cast<uint64_t>(std::abs(exponent)));
+  (exponent > 0 ? top : bottom) = exponent > 0 ? top * unit : unit;
+  return call.in.tuple({TRY(call.in.number(top)), TRY(call.in.number(bottom))});
+}
+
+// 0x1.8000000000000p+1
+Result<Value> float_hex(Call& call) {
+  double value = call.self.as_double();
+  if (!std::isfinite(value)) return call.in.string(float_repr(value));
+  auto bits = std::bit_cast<uint64_t>(value);
+  uint64_t mantissa = bits & 0xFFFFFFFFFFFFF;
+  int exponent = static_cast<int>(bits >> 52 & 0x7FF);
+  std::string_view sign = std::signbit(value) ? "-" : "";
+  if (value == 0) return call.in.string(fmt::format("{}0x0.0p+0", sign));
+  return call.in.string(fmt::format("{}0x{}.{:013x}p{:+d}", sign, exponent != 0 ? 1 : 0, mantissa,
+                                    exponent != 0 ? exponent - 1023 : -1022));
+}
+
 Result<Value> float_is_integer(Call& call) {
   double value = call.self.as_double();
   return Value::boolean(std::isfinite(value) && value == std::floor(value));
@@ -120,9 +161,19 @@ constexpr Builtin kDict[] = {
     {"update", nullptr},
 };
 
-constexpr Builtin kInt[] = {{"bit_length", int_bit_length}};
+constexpr Builtin kInt[] = {
+    {"bit_length", int_bit_length},
+    {"bit_count", int_bit_count},
+    {"conjugate", conjugate},
+    {"as_integer_ratio", int_ratio},
+};
 
-constexpr Builtin kFloat[] = {{"is_integer", float_is_integer}};
+constexpr Builtin kFloat[] = {
+    {"is_integer", float_is_integer},
+    {"conjugate", conjugate},
+    {"as_integer_ratio", float_ratio},
+    {"hex", float_hex},
+};
 
 constexpr Builtin kCycler[] = {{"next", cycler_next}, {"reset", cycler_reset}};
 

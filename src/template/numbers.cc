@@ -2,15 +2,30 @@
 #include <charconv>
 #include <cmath>
 
+#include "base/utf8.h"
 #include "template/interp.h"
 #include "template/unicode.h"
 
 namespace hearth::jinja {
 namespace {
 
+// Every script's decimal digits as ASCII.
+std::string ascii_digits(std::string_view text) {
+  std::string out;
+  for (size_t i = 0; i < text.size();) {
+    Decoded next = decode_utf8(text, i);
+    bool digit = next.code >= 0x80 && is_decimal(next.code);
+    if (digit) out += static_cast<char>('0' + decimal_value(next.code));
+    else out.append(text, i, next.bytes);
+    i += next.bytes;
+  }
+  return out;
+}
+
 // Without the blanks around and the single underscores between digits; empty if one is misplaced.
-std::optional<std::string> plain_digits(std::string_view text) {
-  text = strip_left(strip_right(text));
+std::optional<std::string> plain_digits(std::string_view given) {
+  std::string ascii = ascii_digits(strip_left(strip_right(given)));
+  std::string_view text = ascii;
   std::string out;
   for (size_t i = 0; i < text.size(); ++i) {
     if (text[i] != '_') {

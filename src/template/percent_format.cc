@@ -20,6 +20,8 @@ class Percent {
       : in_(in), source_(text.as<Str>()), text_(source_.text), values_(values) {}
 
   Result<Rendered> run() {
+    in_.heap.spend(text_.size() / 2);
+    TRY(in_.check());
     Rendered out;
     while (at_ < text_.size()) {
       size_t next = std::min(text_.find('%', at_), text_.size());
@@ -125,9 +127,10 @@ Result<std::string> Percent::convert(const Value& value, Directive& how) {
       TRY(append_str(in_, text, value));
     } else {
       TRY(append_repr(in_, text, value));
+      if (type == 'a') text = ascii_repr(text);
     }
     if (source_.markup && !(type == 's' && value.is_markup())) text = escape_html(text);
-    spec.sign = '-';
+    spec.sign = 0;
     spec.alternate = false;
     return format_text(in_, text, spec);
   }

@@ -1,7 +1,7 @@
 // A program for differential tests: renders templates from standard input.
 //
 // Each line is an object {"source": TEXT, "context": {...}, "settings": {"trim_blocks": true,
-// "lstrip_blocks": true, "keep_trailing_newline": false, "now": SECONDS}}; without a context the
+// "lstrip_blocks": true, "keep_trailing_newline": false, "now": SECONDS, "steps_max": N}}; without a context the
 // template is only compiled. Each answer is a line {"text": TEXT, "ms": M, "mib": PEAK} or
 // {"error": MESSAGE, "kind": CODE, "stage": "compile" or "render", "ms": M, "mib": PEAK}.
 #include <sys/resource.h>
@@ -43,6 +43,8 @@ Json answer(const Json& request) {
   if (!request.find("context")) return out;
   RenderOptions options;
   options.now = wanted.get_int("now", -1).value_or(-1);
+  options.steps_max = static_cast<uint64_t>(
+      wanted.get_int("steps_max", static_cast<int64_t>(options.steps_max)).value_or(0));
   auto text = compiled->render(request["context"], options);
   if (!text) return failure(text.error(), "render");
   out.set("text", std::move(*text));

@@ -151,6 +151,17 @@ void append_text_repr(std::string& out, std::string_view text, bool ascii_only) 
   out += quote;
 }
 
+std::string ascii_repr(std::string_view repr) {
+  std::string out;
+  for (size_t i = 0; i < repr.size();) {
+    Decoded next = decode_utf8(repr, i);
+    if (next.code < 0x80) out += static_cast<char>(next.code);
+    else append_escape(out, next.code);
+    i += next.bytes;
+  }
+  return out;
+}
+
 Result<void> append_str(Interp& in, std::string& out, const Value& value) {
   if (value.is_string()) {
     out += value.text();
@@ -173,6 +184,8 @@ Result<void> append_repr(Interp& in, std::string& out, const Value& value) {
     case Type::kFloat: out += float_repr(value.as_double()); break;
     case Type::kBig: append_big(in, out, value.as<Big>().number); break;
     case Type::kString:
+      in.heap.spend(value.text().size() / 4);
+      TRY(in.check());
       if (value.is_markup()) out += "Markup(";
       append_text_repr(out, value.text());
       if (value.is_markup()) out += ')';

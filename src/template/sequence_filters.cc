@@ -267,7 +267,9 @@ Result<Value> sort(Call& call) {
     for (const auto& path : paths) {
       key.push_back(fold(in, TRY(follow(in, value, path)), case_sensitive));
     }
-    keys.push_back(key.size() == 1 && !key[0].is_dict() ? key[0] : in.list(std::move(key)));
+    // Lists compare their items for equality first: that lets None and undefined values pass.
+    bool plain = key.size() == 1 && (key[0].is_string() || key[0].is_number());
+    keys.push_back(plain ? key[0] : in.list(std::move(key)));
     TRY(in.check());
   }
   return in.list(TRY(sorted(in, std::move(keys), std::move(values), call.truth(0, false))));

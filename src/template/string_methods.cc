@@ -1,6 +1,6 @@
 // The methods of strings. Those that hand out parts of a text mark them byte by byte; text that
-// others make is foreign as a whole where they got foreign text (Interp::string). encode,
-// maketrans and translate are not among them: templates have no bytes.
+// others make is foreign as a whole where they got foreign text (Interp::string). encode
+// is not among them: templates have no bytes.
 #include <algorithm>
 
 #include "base/utf8.h"
@@ -25,9 +25,10 @@ Result<Value> made_list(Call& call, const std::vector<std::string_view>& parts) 
   return call.in.list(std::move(values));
 }
 
-template <std::string (*kMap)(std::string_view)>
+template <std::string (*kMap)(std::string_view), size_t kSteps = 0>
 Result<Value> mapped(Call& call) {
-  call.in.heap.spend(self_text(call).size() / 16);
+  call.in.heap.spend(self_text(call).size() * kSteps);
+  TRY(call.in.check());
   return made(call, kMap(self_text(call)));
 }
 
@@ -295,6 +296,55 @@ Result<Value> format_map(Call& call) {
   return call.in.marked(std::move(out), call.self.is_markup());
 }
 
+// A table for translate: of a mapping of characters or code points, or of two strings of one
+// length (and a third one with what shall go).
+Result<Value> maketrans(Call& call) {
+  Value made(call.in.new_dict());
+  Dict& table = made.as<Dict>();
+  auto code = [](char32_t c) { return Value::integer(static_cast<int64_t>(c)); };
+  if (!call.has(1)) {
+    if (!call.arg[0].is_dict()) return type_error("maketrans wants a mapping");
+    for (const auto& [key, value] : call.arg[0].dict().entries) {
+      bool one = key.is_string() && key.as<Str>().length() == 1;
+      if (!one && !key.is_integral()) return type_error("keys must be characters or integers");
+      TRY(call.in.set_item(table, one ? code(decode_utf8(key.text(), 0).code) : key, value));
+    }
+    return made;
+  }
+  auto from = to_code_points(TRY(call.text(0))), to = to_code_points(TRY(call.text(1)));
+  if (from.size() != to.size()) {
+    return fail(Code::kInvalid, "the first two arguments must have equal length");
+  }
+  for (size_t i = 0; i < from.size(); ++i) TRY(call.in.set_item(table, code(from[i]), code(to[i])));
+  for (char32_t c : to_code_points(TRY(call.text(2)))) {
+    TRY(call.in.set_item(table, code(c), Value::none()));
+  }
+  return made;
+}
+
+Result<Value> translate(Call& call) {
+  if (!call.arg[0].is_dict()) return type_error("translate wants a mapping");
+  const std::string& text = self_text(call);
+  std::string out;
+  for (size_t i = 0; i < text.size();) {
+    Decoded next = decode_utf8(text, i);
+    const Value* found = call.arg[0].dict().find(Value::integer(static_cast<int64_t>(next.code)));
+    if (!found) {
+      out.append(text, i, next.bytes);
+    } else if (found->is_string()) {
+      out += found->text();
+    } else if (found->is_integral() && found->as_int() >= 0 && found->as_int() <= 0x10FFFF) {
+      append_utf8(out, static_cast<char32_t>(found->as_int()));
+    } else if (!found->is_none()) {
+      return type_error("character mapping must return integer, None or str");
+    }
+    i += next.bytes;
+    call.in.heap.spend(1);
+    TRY(call.in.fits(out.size()));
+  }
+  return made(call, std::move(out));
+}
+
 // ---- kinds of characters: true where there are some and all are of the kind
 
 template <bool (*kIs)(char32_t)>
@@ -376,9 +426,9 @@ constexpr Builtin kRows[] = {
     {"upper", mapped<to_upper>},
     {"lower", mapped<to_lower>},
     {"casefold", mapped<case_fold>},
-    {"title", mapped<title_case>},
+    {"title", mapped<title_case, 1>},
     {"capitalize", mapped<capitalize>},
-    {"swapcase", mapped<swap_case>},
+    {"swapcase", mapped<swap_case, 1>},
     {"ljust", ljust, 1, {"width", "fillchar"}, kPos},
     {"rjust", rjust, 1, {"width", "fillchar"}, kPos},
     {"center", center, 1, {"width", "fillchar"}, kPos},
@@ -386,6 +436,8 @@ constexpr Builtin kRows[] = {
     {"expandtabs", expandtabs, 0, {"tabsize"}},
     {"format", format, 0, {}, Take::kAny},
     {"format_map", format_map, 1, {"mapping"}, kPos},
+    {"maketrans", maketrans, 1, {"x", "y", "z"}, kPos},
+    {"translate", translate, 1, {"table"}, kPos},
     {"isalpha", all_are<is_alpha>},
     {"isalnum", all_are<is_alnum>},
     {"isdecimal", all_are<is_decimal>},

@@ -18,7 +18,7 @@ namespace hearth {
 struct RenderOptions {
   // Seconds since 1970 for strftime_now, shown as UTC+offset; the clock where negative.
   int64_t now = -1;
-  uint64_t steps_max = 10'000'000;
+  uint64_t steps_max = 1'000'000'000;  // a context allows fewer: see README.md
   uint64_t output_bytes_max = 64u << 20;
   uint64_t seed = 0;  // of the filter `random`
   // Members of the context that are foreign as messages, tools and documents are.

@@ -1,5 +1,6 @@
 // Filters on text.
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 
 #include "base/utf8.h"
@@ -15,7 +16,7 @@ Result<Value> soft(Call& call) { return as_string(call.in, call.self); }
 
 Result<Value> mapped(Call& call, std::string (*map)(std::string_view)) {
   Value text = TRY(soft(call));
-  call.in.heap.spend(text.text().size() / 16);
+  call.in.heap.spend(text.text().size() / 8);
   return call.in.string(map(text.text()), text.is_markup());
 }
 
@@ -27,6 +28,8 @@ Result<Value> capitalized(Call& call) { return mapped(call, capitalize); }
 Result<Value> title(Call& call) {
   Value subject = TRY(soft(call));
   const std::string& text = subject.text();
+  call.in.heap.spend(text.size());
+  TRY(call.in.check());
   std::string out;
   auto breaks = [](char32_t c) {
     return is_space(c) || c == '-' || c == '(' || c == '{' || c == '[' || c == '<';
@@ -101,6 +104,7 @@ Result<Value> safe(Call& call) {
 
 Result<Value> escape(Call& call) {
   if (call.self.is_markup()) return call.self;
+  if (call.self.is_string()) call.in.heap.spend(call.self.text().size() / 8);
   return call.in.string(escape_html(TRY(to_str(call.in, call.self))), true);
 }
 
@@ -193,30 +197,65 @@ Result<Value> center(Call& call) {
                         subject.is_markup());
 }
 
+// Without all parts from `open` to the next `close`, also where what is left forms a new one. The
+// first `open` that nothing closes ends the search. Linear.
+std::string without_parts(std::string_view text, std::string_view open, std::string_view close) {
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    out += text[i];
+    if (!out.ends_with(open)) continue;
+    // The end may begin inside the start: <!-->
+    std::string_view rest = text.substr(i + 1);
+    size_t shared = std::min(open.size(), close.size()) - 1;
+    while (shared > 0 && !(open.ends_with(close.substr(0, shared)) &&
+                           rest.starts_with(close.substr(shared)))) {
+      --shared;
+    }
+    size_t end = shared > 0 ? 0 : find_text(rest, close, 0);
+    if (end == std::string_view::npos) return out + std::string(rest);
+    out.resize(out.size() - open.size());
+    i += end + close.size() - shared;
+  }
+  return out;
+}
+
+// The character of an entity that starts at text[at], which moves behind it; 0 where there is none.
+char32_t entity(std::string_view text, size_t& at) {
+  constexpr std::pair<std::string_view, char32_t> kNamed[] = {
+      {"lt;", '<'}, {"gt;", '>'}, {"amp;", '&'}, {"quot;", '"'}, {"apos;", '\''}, {"nbsp;", 0xA0}};
+  std::string_view rest = text.substr(at + 1, 12);
+  for (const auto& [name, code] : kNamed) {
+    if (!rest.starts_with(name)) continue;
+    at += 1 + name.size();
+    return code;
+  }
+  if (!rest.starts_with('#')) return 0;
+  bool hex = rest.size() > 1 && (rest[1] == 'x' || rest[1] == 'X');
+  std::string_view digits = rest.substr(hex ? 2 : 1);
+  uint32_t code = 0;
+  auto read = std::from_chars(digits.data(), digits.data() + digits.size(), code, hex ? 16 : 10);
+  bool valid = read.ec == std::errc{} && code != 0 && code <= 0x10FFFF;
+  if (!valid) return 0;
+  size_t end = static_cast<size_t>(read.ptr - text.data());
+  at = end + (text.substr(end).starts_with(';') ? 1 : 0);
+  return code;
+}
+
 // Tags and comments go, runs of blanks become one, entities are read.
 Result<Value> striptags(Call& call) {
   std::string text = TRY(to_str(call.in, call.self));
-  std::string plain;
-  for (size_t i = 0; i < text.size();) {
-    bool comment = text.compare(i, 4, "<!--") == 0;
-    size_t end = text[i] != '<' ? std::string::npos : text.find(comment ? "-->" : ">", i);
-    if (end == std::string::npos) {
-      plain += text[i++];
-    } else {
-      i = end + (comment ? 3 : 1);
-    }
+  call.in.heap.spend(text.size() / 8);
+  TRY(call.in.fits(text.size() * 2));
+  text = without_parts(without_parts(text, "<!--", "-->"), "<", ">");
+  std::string words, out;
+  for (std::string_view word : split_blanks(text, -1)) {
+    if (!words.empty()) words += ' ';
+    words += word;
   }
-  std::string out;
-  for (std::string_view word : split_blanks(plain, -1)) {
-    if (!out.empty()) out += ' ';
-    out += word;
-  }
-  constexpr std::pair<std::string_view, std::string_view> kEntities[] = {
-      {"&lt;", "<"}, {"&gt;", ">"}, {"&#39;", "'"}, {"&#34;", "\""}, {"&quot;", "\""},
-      {"&amp;", "&"}};
-  for (const auto& [entity, character] : kEntities) {
-    Value from = call.in.string(std::move(out)), to = call.in.string(character);
-    out = TRY(replace_text(call.in, from, entity, to, -1)).text;
+  for (size_t i = 0; i < words.size();) {
+    char32_t code = words[i] == '&' ? entity(words, i) : 0;
+    if (code) append_utf8(out, code);
+    else out += words[i++];
   }
   return call.in.string(std::move(out));
 }

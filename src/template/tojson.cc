@@ -84,7 +84,8 @@ Result<void> Writer::value(const Value& what) {
     case Type::kBig: append_big(in, out, what.as<Big>().number); return {};
     case Type::kFloat: out += json_float(what.as_double()); return {};
     case Type::kString:
-      in.heap.spend(what.text().size() / 64);
+      in.heap.spend(what.text().size() / 8);
+      TRY(in.check());
       append_json_text(out, what.text(), style.ascii);
       return {};
     case Type::kList:

@@ -100,6 +100,8 @@ bool is_decimal(char32_t c) {
   return c < 0x80 ? c >= '0' && c <= '9' : numeric_type(c) == U_NT_DECIMAL;
 }
 
+int decimal_value(char32_t c) { return u_charDigitValue(static_cast<UChar32>(c)); }
+
 bool is_digit(char32_t c) {
   return is_decimal(c) || (c >= 0x80 && numeric_type(c) == U_NT_DIGIT);
 }

@@ -9,6 +9,7 @@ namespace hearth::jinja {
 bool is_space(char32_t c);  // str.isspace, and \s of a pattern
 bool is_alpha(char32_t c);
 bool is_decimal(char32_t c);
+int decimal_value(char32_t c);  // REQUIRES: is_decimal(c)
 bool is_digit(char32_t c);
 bool is_numeric(char32_t c);
 bool is_alnum(char32_t c);

@@ -279,7 +279,7 @@ Result<Value> urlize(Call& call) {
       end += decode_utf8(text, end).bytes;
     }
     std::string_view part = std::string_view(text).substr(at, end - at);
-    call.in.heap.spend(1 + part.size() * (1 + links.schemes.size()) / 4);
+    call.in.heap.spend(4 + part.size() * (4 + links.schemes.size()) / 4);
     TRY(call.in.fits(out.size() + part.size() * 4));
     if (blank) {
       out += part;

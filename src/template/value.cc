@@ -11,7 +11,7 @@ namespace hearth::jinja {
 namespace {
 
 constexpr size_t kFewEntries = 8;
-constexpr size_t kBytesPerStep = 128;  // how much text one step may copy or compare
+constexpr size_t kBytesPerStep = 64;  // how much text one step may copy or compare
 
 bool is_any_number(const Value& value) { return value.is_number() || value.is(Type::kBig); }
 

@@ -64,9 +64,16 @@ Result<Value> round(Call& call) {
   if (!call.self.is_number() && !call.self.is(Type::kBig)) {
     return type_error("must be real number");
   }
-  double unit = std::pow(10.0, static_cast<double>(digits));
-  double scaled = TRY(real_of(call.self)) * unit;
-  return Value::real((method == "ceil" ? std::ceil(scaled) : std::floor(scaled)) / unit);
+  // As Python: a whole number of units by the unit, which is a whole number too unless it is small.
+  Value unit = TRY(binary_op(call.in, Op::kPow, Value::integer(10), Value::integer(digits)));
+  Value units = TRY(binary_op(call.in, Op::kMul, call.self, unit));
+  if (units.is(Type::kFloat)) {
+    double real = units.as_double();
+    if (!std::isfinite(real)) return fail(Code::kInvalid, "cannot convert float to integer");
+    real = method == "ceil" ? std::ceil(real) : std::floor(real);
+    units = TRY(call.in.number(Integer::truncated(real)));
+  }
+  return binary_op(call.in, Op::kDiv, units, unit);
 }
 
 // tojson(ensure_ascii=False, indent=None, separators=None, sort_keys=False)

@@ -24,7 +24,7 @@ FILTERS = ["abs", "capitalize", "center(9)", "count", "default('q')", "d(1, true
            "sort(reverse=true)", "sort(case_sensitive=true)", "string", "striptags", "sum", "title",
            "tojson", "tojson(indent=2)", "tojson(sort_keys=true)", "tojson(ensure_ascii=true)",
            "tojson(separators=(',', ':'))", "trim", "trim('ax')", "truncate(5)",
-           "truncate(8, true, '..', 0)", "unique", "upper", "urlencode", "wordcount", "xmlattr",
+           "truncate(8, true, '..', 0)", "unique", "upper", "urlencode", "xmlattr",
            "batch(2)", "batch(2, 0)", "map('upper')", "map('int')", "map('length')", "map('string')",
            "map(attribute='a')", "map(attribute='a', default=0)", "select", "select('string')",
            "select('odd')", "reject('none')", "reject", "selectattr('a')",
@@ -137,7 +137,7 @@ class Generator:
         if kind == 4:
             return f"({inner()} | {self.one_of(NUMBER_FILTERS)})"
         if kind == 5:
-            return f"({self.text_of(depth - 1)} | {self.one_of(['length', 'int', 'float'])})"
+            return f"({self.text_of(depth - 1)} | {self.one_of(['length', 'int', 'float', 'wordcount'])})"
         return f"({self.text_of(depth - 1)}).{self.one_of(['find', 'count'])}({self.text()})"
 
     def list_of(self, depth):
@@ -333,10 +333,15 @@ def compare_programs(hearth, compile_template, count, seed):
 # What Hearth does not do, and how its errors say so.
 EXCUSES = {
     "complex numbers are not supported": "no complex numbers",
+    "has no attribute 'encode'": "no bytes",
     "cannot be sliced": "Jinja folds constants when it compiles: there the slice of what has none is"
                         " undefined",
 }
+# Jinja writes what it folds into the program that it compiles, infinity as a name without a meaning.
+FOLDED = {"NameError: name 'inf' is not defined", "NameError: name 'nan' is not defined"}
 
 
 def excused(wanted, got):
-    return wanted[0] is not None and any(words in got.get("error", "") for words in EXCUSES)
+    if wanted[0] is not None:
+        return any(words in got.get("error", "") for words in EXCUSES)
+    return wanted[1] in FOLDED
