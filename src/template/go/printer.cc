@@ -297,10 +297,10 @@ void Printer::address(const Value& value, char32_t verb) {
   if (verb == 'v' && where == 0) return put(padded(flags_, kNil));
   FormatFlags flags = flags_;
   if (verb == 'v' || verb == 'p') flags.sharp = !flags.sharp;
-  bool decimal = verb == 'd';
-  if (verb != 'v' && verb != 'p' && verb != 'x' && verb != 'X' && !decimal)
-    return bad_verb(verb, &value);
-  put(integer_text(flags, where, decimal ? 10 : 16, false, 'v', verb == 'X'));
+  int base = verb == 'b' ? 2 : verb == 'o' ? 8 : verb == 'd' ? 10 : 16;
+  bool hex = verb == 'v' || verb == 'p' || verb == 'x' || verb == 'X';
+  if (base == 16 && !hex) return bad_verb(verb, &value);
+  put(integer_text(flags, where, base, false, 'v', verb == 'X'));
 }
 
 }  // namespace hearth::gotmpl
