@@ -41,6 +41,7 @@ bool is_chinese(char32_t code) {
   constexpr char32_t kBlocks[][2] = {{0x4E00, 0x9FFF},   {0x3400, 0x4DBF},   {0x20000, 0x2A6DF},
                                      {0x2A700, 0x2B73F}, {0x2B740, 0x2B81F}, {0x2B920, 0x2CEAF},
                                      {0xF900, 0xFAFF},   {0x2F800, 0x2FA1F}};
+  if (code < 0x3400) return false;
   for (const auto& [low, high] : kBlocks)
     if (code >= low && code <= high) return true;
   return false;

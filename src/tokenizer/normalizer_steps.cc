@@ -2,6 +2,7 @@
 #include <unicode/uchar.h>
 
 #include <algorithm>
+#include <array>
 
 #include "base/utf8.h"
 #include "tokenizer/byte_level.h"
@@ -14,12 +15,24 @@ namespace {
 
 class CharacterStep final : public NormalizerStep {
  public:
-  explicit CharacterStep(CharacterRule rule) : rule_(rule) {}
+  explicit CharacterStep(CharacterRule rule) : rule_(rule) {
+    for (size_t code = 0; code < ascii_.size(); ++code) {
+      std::string out;
+      rule(static_cast<char32_t>(code), out);
+      ascii_[code] = out.size() == 1 ? static_cast<uint8_t>(out[0]) : out.empty() ? kNone : kOther;
+    }
+  }
 
   NormalText run(NormalText in, RegexScratch&) const override {
     NormalText out;
     out.text.reserve(in.text.size());
     for (size_t at = 0; at < in.text.size();) {
+      const auto byte = static_cast<uint8_t>(in.text[at]);
+      if (byte < ascii_.size() && ascii_[byte] != kOther) {
+        if (ascii_[byte] != kNone) out.text += static_cast<char>(ascii_[byte]);
+        if (++at <= in.lead) out.lead = out.text.size();
+        continue;
+      }
       const Decoded c = decode_utf8(in.text, at);
       if (c.valid) rule_(c.code, out.text);
       else out.text.append(in.text, at, c.bytes);
@@ -30,7 +43,9 @@ class CharacterStep final : public NormalizerStep {
   }
 
  private:
+  static constexpr uint8_t kNone = 0x80, kOther = 0x81;
   CharacterRule rule_;
+  std::array<uint8_t, 128> ascii_{};  // what ASCII becomes: another, kNone, or kOther
 };
 
 class PrependStep final : public NormalizerStep {

@@ -23,7 +23,10 @@ void PreTokenizer::add_literal_split(std::string text, SplitBehavior behavior, b
 }
 
 void PreTokenizer::add_character_split(CharacterSet set, SplitBehavior behavior) {
-  steps_.push_back({.kind = Step::Kind::kCharacters, .behavior = behavior, .set = set});
+  Step step{.kind = Step::Kind::kCharacters, .behavior = behavior, .set = set};
+  for (size_t code = 0; code < step.ascii.size(); ++code)
+    step.ascii[code] = set(static_cast<char32_t>(code));
+  steps_.push_back(std::move(step));
 }
 
 void PreTokenizer::add_cut(Cutter cut) {
@@ -238,6 +241,12 @@ void PreTokenizer::split(size_t index, const Step& step, std::string_view piece,
       found(at, at + step.text.size());
   } else {
     for (size_t at = 0; at < piece.size();) {
+      const auto byte = static_cast<uint8_t>(piece[at]);
+      if (byte < step.ascii.size()) {
+        if (step.ascii[byte]) found(at, at + 1);
+        ++at;
+        continue;
+      }
       const Decoded c = decode_utf8(piece, at);
       if (step.set(c.code)) found(at, at + c.bytes);
       at += c.bytes;

@@ -3,6 +3,7 @@
 // row of its name in a table, those of a tokenizer.json from the file. Immutable once made.
 #pragma once
 
+#include <bitset>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -68,6 +69,7 @@ class PreTokenizer {
     std::string text;  // the pattern, the literal or the replacement
     Scanner scanner = nullptr;
     CharacterSet set = nullptr;
+    std::bitset<128> ascii;  // of the set
     Cutter cut;
     std::optional<Regex> regex;
   };
