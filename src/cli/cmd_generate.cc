@@ -32,7 +32,7 @@ Result<std::vector<TokenId>> prompt_tokens(const Args& args, const Engine& engin
   std::vector<ChatMessage> messages;
   if (!engine.resolved.system.empty()) messages.push_back({"system", engine.resolved.system});
   messages.push_back({"user", options.text("prompt")});
-  return format->tokens(messages, *engine.tokenizer);
+  return TRY(format->prompt(messages, *engine.tokenizer)).tokens;
 }
 
 Json choice_json(const Generation& choice, const Engine& engine, const SamplingParams& sampling,

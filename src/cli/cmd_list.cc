@@ -44,6 +44,10 @@ Result<int> run_list(const Args& args) {
     TRY(write_out(list.dump(2) + "\n"));
     return 0;
   }
+  if (args.options.flag("names")) {
+    for (const StoredModel& model : models) TRY(print("{}\n", model.name.display()));
+    return 0;
+  }
   Table table({"NAME", "ID", "SIZE", "MODIFIED"});
   for (const StoredModel& model : models)
     table.add({model.name.display(), model.digest.substr(0, 12),
@@ -55,7 +59,10 @@ Result<int> run_list(const Args& args) {
 
 constexpr Positional kPositionals[] = {
     {"PREFIX", Positional::Count::kOptional, "only models whose name begins so"}};
-constexpr OptionRow kOptions[] = {kJsonOption};
+constexpr OptionRow kOptions[] = {
+    {.name = "names", .type = OptionType::kFlag, .text = "print only the names, one a line"},
+    kJsonOption,
+};
 
 }  // namespace
 

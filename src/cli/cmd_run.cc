@@ -1,196 +1,114 @@
 // hearth run: a question and its answer, or a chat.
-#include <fcntl.h>
-#include <poll.h>
 #include <unistd.h>
 
-#include <atomic>
-#include <cerrno>
-#include <csignal>
-#include <optional>
-#include <random>
+#include <iostream>
 
 #include "base/file.h"
-#include "cli/engine.h"
+#include "base/utf8.h"
+#include "cli/chat/commands.h"
 #include "cli/terminal.h"
+#include "registry/store.h"
 
 namespace hearth {
 namespace {
 
-constexpr uint64_t kStdinBytesMax = 64u << 20;
+constexpr uint64_t kStdinBytesMax = 64u << 20, kFileBytesMax = 64u << 20;
+constexpr std::string_view kPrompt = ">>> ", kMore = "... ", kQuotes = "\"\"\"";
 
-std::atomic<bool> interrupted{false};
-int wake_pipe[2] = {-1, -1};  // a byte for each Ctrl-C: waiting for a line must not miss one
+// Reads messages: with the line editor on a terminal, else line by line.
+class MessageReader {
+ public:
+  MessageReader(std::optional<terminal::LineEditor> editor) : editor_(std::move(editor)) {}
 
-// Ctrl-C while an answer runs stops the answer: the engine looks at the flag between layers.
-void on_interrupt(int) {
-  interrupted.store(true, std::memory_order_relaxed);
-  [[maybe_unused]] ssize_t put = write(wake_pipe[1], "", 1);
-}
+  // A whole message; what opens with """ goes on to the closing one.
+  Result<terminal::ReadLine> read(std::string initial) {
+    terminal::ReadLine line = TRY(read_line(kPrompt, std::move(initial)));
+    if (line.end != terminal::ReadEnd::kLine || !line.text.starts_with(kQuotes)) return line;
+    std::string message = line.text.substr(kQuotes.size());
+    while (!message.ends_with(kQuotes)) {
+      const terminal::ReadLine next = TRY(read_line(kMore, {}));
+      if (next.end != terminal::ReadEnd::kLine) return next;
+      message += "\n" + next.text;
+    }
+    message.resize(message.size() - kQuotes.size());
+    return terminal::ReadLine{terminal::ReadEnd::kLine, std::move(message)};
+  }
 
-Result<void> catch_interrupts() {
-  if (pipe2(wake_pipe, O_NONBLOCK | O_CLOEXEC) != 0) return fail_errno("make", "a pipe");
-  struct sigaction action = {};
-  action.sa_handler = on_interrupt;
-  action.sa_flags = SA_RESTART;
-  sigaction(SIGINT, &action, nullptr);
-  return {};
-}
+ private:
+  Result<terminal::ReadLine> read_line(std::string_view prompt, std::string initial) {
+    if (editor_) return editor_->read(prompt, std::move(initial));
+    write_err(prompt);
+    std::string line;
+    if (!std::getline(std::cin, line)) return terminal::ReadLine{terminal::ReadEnd::kEndOfInput};
+    return terminal::ReadLine{terminal::ReadEnd::kLine, std::move(line)};
+  }
 
-// Forgets what was pressed so far.
-void clear_interrupts() {
-  char bytes[64];
-  while (read(wake_pipe[0], bytes, sizeof bytes) > 0) continue;
-  interrupted.store(false);
-}
-
-struct Conversation {
-  Engine* engine;
-  Session* session;
-  const ChatFormat* format;  // nullptr: plain continuation of what is typed
-  SamplingParams sampling;
-  std::vector<ChatMessage> messages;
-  bool verbose = false;
-  bool json = false;
+  std::optional<terminal::LineEditor> editor_;
 };
 
-Result<std::vector<TokenId>> prompt_of(const Conversation& chat, const std::string& text) {
-  if (chat.format == nullptr)
-    return chat.engine->tokenizer->encode(text, {.add_special = true, .parse_special = false});
-  return chat.format->tokens(chat.messages, *chat.engine->tokenizer);
-}
-
-Json answer_json(const Generation& answer) {
-  return Json::Object{{"text", answer.text},
-                      {"finish_reason", name_of(answer.reason)},
-                      {"timings", to_json(answer.timings)}};
-}
-
-// Asks, streams the answer to stdout, and keeps both in the conversation.
-Result<void> ask(Conversation& chat, const std::string& text) {
-  chat.messages.push_back({"user", text});
-  std::vector<TokenId> prompt = TRY(prompt_of(chat, text));
-  std::optional<Error> write_error;
-  GenerateEvents events;
-  events.cancel = &interrupted;
-  if (!chat.json)
-    events.on_text = [&](std::string_view piece) {
-      auto written = write_out(stdout_is_terminal() ? printable(piece) : std::string(piece));
-      if (!written && !write_error) {
-        write_error = written.error();
-        interrupted.store(true);  // nobody reads: do not compute the rest
-      }
-    };
-  auto answer = chat.session->generate(prompt, chat.sampling, events);
-  if (!answer) {
-    chat.messages.pop_back();
-    return std::unexpected(answer.error());
+// True when the chat ends.
+Result<bool> handle(Chat& chat, const terminal::ReadLine& line) {
+  if (line.end == terminal::ReadEnd::kEndOfInput) return true;
+  if (line.end == terminal::ReadEnd::kInterrupted) {
+    write_err("(Ctrl-D or /bye leaves)\n");
+    return false;
   }
-  if (write_error) return std::unexpected(*write_error);
-  if (chat.json)
-    TRY(print("{}\n", answer_json(*answer).dump()));
-  else if (!answer->text.ends_with('\n'))
-    TRY(write_out("\n"));
-  chat.messages.push_back({"assistant", answer->text});
-  if (chat.verbose) write_err(statistics(answer->timings));
-  return {};
+  clear_interrupts();
+  const bool command = line.text.starts_with('/') && line.text.find('\n') == std::string::npos;
+  const auto done = line.text.empty() ? Result<void>{}
+                    : command         ? run_chat_command(chat, line.text)
+                                      : chat.conversation->ask(line.text);
+  if (!done && done.error().code == Code::kIo) return std::unexpected(done.error());
+  if (!done) report(done.error());
+  if (interrupted()) write_err("(stopped)\n");
+  return chat.leave;
 }
 
-// A line from the terminal without its newline; nullopt at the end of input; empty, with
-// `interrupted` set, after Ctrl-C.
-std::optional<std::string> read_line() {
-  std::string line;
-  while (true) {
-    pollfd ready[] = {{STDIN_FILENO, POLLIN, 0}, {wake_pipe[0], POLLIN, 0}};
-    if (poll(ready, 2, -1) < 0 && errno != EINTR) return std::nullopt;
-    if (interrupted.load()) return std::string();
-    if (ready[0].revents == 0) continue;
-    char c;
-    ssize_t got = read(STDIN_FILENO, &c, 1);
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) return line.empty() ? std::nullopt : std::optional(line);
-    if (c == '\n') return line;
-    line += c;
-  }
-}
-
-constexpr std::string_view kHelp =
-    "Type a message and press Enter. \"\"\" begins and ends a message of several lines.\n"
-    "  /clear  forget the conversation\n"
-    "  /bye    leave (also Ctrl-D)\n"
-    "  Ctrl-C  stop the answer, keep the conversation\n";
-
-// The message that begins with `line`, which may open a block of several lines.
-std::optional<std::string> whole_message(std::string line) {
-  if (!line.starts_with("\"\"\"")) return line;
-  std::string message = line.substr(3);
-  while (!message.ends_with("\"\"\"")) {
-    write_err("... ");
-    auto next = read_line();
-    if (!next || interrupted.load()) return std::nullopt;
-    message += "\n" + *next;
-  }
-  message.resize(message.size() - 3);
-  return message;
-}
-
-Result<int> chat_loop(Conversation& chat, size_t kept_messages) {
+Result<int> chat_loop(std::unique_ptr<Conversation> conversation, const Options& options) {
+  auto home = hearth_home();
+  terminal::History history(home ? *home / "history" : std::filesystem::path());
+  Chat chat{.conversation = std::move(conversation), .options = &options, .history = &history};
+  std::optional<terminal::LineEditor> editor;
+  if (terminal_takes_escapes())
+    editor.emplace(TRY(terminal::LineEditor::open({.in = STDIN_FILENO, .out = STDERR_FILENO,
+                                                   .history = &history,
+                                                   .complete = complete_chat})));
+  MessageReader reader(std::move(editor));
   write_err(fmt::format("{}: type a message, /help for help, /bye to leave\n",
-                        chat.engine->resolved.display_name));
+                        chat.conversation->engine().resolved.display_name));
   while (true) {
-    clear_interrupts();
-    write_err(">>> ");
-    auto line = read_line();
-    if (!line) {
-      write_err("\n");
-      return 0;
-    }
-    if (interrupted.load()) {
-      write_err("\n(Ctrl-D or /bye leaves)\n");
-      continue;
-    }
-    if (*line == "/bye" || *line == "/exit") return 0;
-    if (*line == "/help" || *line == "/?") {
-      write_err(kHelp);
-    } else if (*line == "/clear") {
-      chat.messages.resize(kept_messages);
-      write_err("The conversation is forgotten.\n");
-    } else if (auto message = whole_message(*line); message && !message->empty()) {
-      auto answered = ask(chat, *message);
-      if (!answered && answered.error().code == Code::kIo) return std::unexpected(answered.error());
-      if (!answered) report(answered.error());
-      if (interrupted.load()) write_err("(stopped)\n");
-    }
+    const terminal::ReadLine line = TRY(reader.read(std::exchange(chat.initial, {})));
+    if (TRY(handle(chat, line))) return 0;
   }
+}
+
+// The question: words, and what comes on stdin, which then is its context.
+Result<std::string> question_of(const Args& args) {
+  std::string question = args.positional("PROMPT");
+  if (stdin_is_terminal()) return question;
+  std::string piped = TRY(read_stdin(kStdinBytesMax));
+  if (question.empty() && piped.empty() && args.options.list("file").empty())
+    return fail(Code::kUsage, "there is no question: give it as an argument or on stdin");
+  if (piped.empty()) return question;
+  if (!is_valid_utf8(piped)) return fail(Code::kInvalid, "stdin is no text in UTF-8");
+  return question.empty() ? piped : piped + (piped.ends_with('\n') ? "\n" : "\n\n") + question;
 }
 
 Result<int> run(const Args& args) {
-  std::string prompt = args.positional("PROMPT");
-  bool interactive = prompt.empty() && stdin_is_terminal();
-  if (prompt.empty() && !interactive) {
-    prompt = TRY(read_stdin(kStdinBytesMax));
-    if (prompt.empty())
-      return fail(Code::kUsage, "there is no question: give it as an argument or on stdin");
+  const std::string question = TRY(question_of(args));
+  std::vector<std::pair<std::string, std::string>> files;
+  for (const std::string& path : args.options.list("file")) {
+    std::string text = TRY(read_file(path, kFileBytesMax));
+    if (!is_valid_utf8(text)) return fail(Code::kInvalid, "{} is no text in UTF-8", path);
+    files.emplace_back(std::filesystem::path(path).filename().string(), std::move(text));
   }
-  Engine engine = TRY(load_engine(args.positional("MODEL"), args.options));
-  SamplingParams sampling = TRY(sampling_of(args.options, engine.resolved));
-  if (!args.options.given("seed") && !engine.resolved.params["seed"].is_int())
-    sampling.seed = std::random_device{}();
-  sampling.n = 1;  // a chat goes on with one answer
-  auto format = TRY(engine.chat_format());
-  Session session = TRY(Session::create(*engine.runner, engine.tokenizer,
-                                        engine.context(args.options), engine.kv));
-  Conversation chat{.engine = &engine, .session = &session,
-                    .format = format ? &*format : nullptr, .sampling = std::move(sampling),
-                    .messages = {}, .verbose = args.options.flag("verbose"),
-                    .json = args.options.flag("json")};
-  std::string system = args.options.text("system", engine.resolved.system);
-  if (!system.empty()) chat.messages.push_back({"system", system});
-  for (const SeedMessage& seed : engine.resolved.messages)
-    chat.messages.push_back({seed.role, seed.content});
+  auto conversation = TRY(Conversation::open(args.positional("MODEL"), args.options));
+  for (auto& [name, text] : files) conversation->attach(name, std::move(text));
   TRY(catch_interrupts());
-  if (interactive) return chat_loop(chat, chat.messages.size());
-  TRY(ask(chat, prompt));
-  return interrupted.load() ? 130 : 0;
+  if (question.empty() && stdin_is_terminal())
+    return chat_loop(std::move(conversation), args.options);
+  TRY(conversation->ask(question));
+  return interrupted() ? 130 : 0;
 }
 
 constexpr Positional kPositionals[] = {
@@ -200,6 +118,10 @@ constexpr Positional kPositionals[] = {
 const std::vector<OptionRow> kOptions = with_sampling({
     {.name = "system", .type = OptionType::kString, .value_name = "TEXT",
      .text = "instructions for the model, instead of its own"},
+    {.name = "file", .type = OptionType::kPath, .many = true, .value_name = "FILE",
+     .text = "a text that goes before the question; may be given several times"},
+    {.name = "think", .type = OptionType::kChoice, .choices = "on|off",
+     .text = "whether a model that can is to reason before it answers"},
     kContextOption,
     {.name = "verbose", .type = OptionType::kFlag, .text = "print counts and speeds to stderr"},
     kJsonOption, kPrecisionOption, kKvOption, kThreadsOption,
@@ -211,10 +133,11 @@ extern const Command k_run_command = {
     .name = "run",
     .summary = "ask a model a question, or chat with it",
     .help = "With a prompt (or text on stdin) prints the answer and exits; on a terminal without\n"
-            "one opens a chat.\n\n"
+            "one opens a chat, where /help tells the rest. With both, stdin is the context of the\n"
+            "question.\n\n"
             "Examples:\n"
             "  hearth run qwen2.5-coder:1.5b \"What is the capital of France?\"\n"
-            "  hearth run ./model.gguf < question.txt\n",
+            "  hearth run qwen2.5-coder:1.5b \"What does this do?\" < main.c\n",
     .positionals = kPositionals,
     .options = kOptions,
     .run = run,

@@ -3,12 +3,9 @@
 
 #include <algorithm>
 
-#include "cli/command.h"
+#include "cli/help.h"
 
 namespace hearth {
-namespace {
-
-using Lines = std::vector<std::pair<std::string, std::string>>;
 
 std::string usage_of(const Positional& row) {
   switch (row.count) {
@@ -41,6 +38,10 @@ std::string option_text(const OptionRow& row) {
   if (!row.env.empty()) out += fmt::format(" [HEARTH_{}]", row.env);
   return out;
 }
+
+namespace {
+
+using Lines = std::vector<std::pair<std::string, std::string>>;
 
 void append_block(std::string& out, std::string_view title, const Lines& lines) {
   if (lines.empty()) return;

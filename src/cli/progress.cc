@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "base/utf8.h"
+#include "terminal/width.h"
 #include "cli/table.h"
 #include "cli/terminal.h"
 
@@ -42,7 +42,7 @@ void Progress::draw(uint64_t done) {
   double share = std::min(1.0, static_cast<double>(done) / static_cast<double>(total_));
   std::string left = fmt::format("{} {:3.0f}% ", label_, share * 100);
   std::string right = fmt::format(" {}/{} {}", size_text(done), size_text(total_), rate);
-  int room = terminal_columns() - display_width(left) - display_width(right) - 3;
+  int room = terminal_columns() - terminal::width_of(left) - terminal::width_of(right) - 3;
   std::string bar;
   if (room >= 8) {
     int cells = std::min(room, 40), full = static_cast<int>(share * cells);

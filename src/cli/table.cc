@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "base/utf8.h"
+#include "terminal/width.h"
 #include "cli/terminal.h"
 
 namespace hearth {
@@ -19,7 +19,7 @@ std::string Table::text() const {
       std::ranges::replace(cell, '\n', ' ');
       std::ranges::replace(cell, '\t', ' ');
       if (widths.size() <= i) widths.push_back(0);
-      widths[i] = std::max(widths[i], display_width(cell));
+      widths[i] = std::max(widths[i], terminal::width_of(cell));
       cells.back().push_back(std::move(cell));
     }
   }
@@ -28,7 +28,7 @@ std::string Table::text() const {
     for (size_t i = 0; i < row.size(); ++i) {
       out += row[i];
       if (i + 1 == row.size()) break;
-      out.append(static_cast<size_t>(widths[i] - display_width(row[i]) + 4), ' ');
+      out.append(static_cast<size_t>(widths[i] - terminal::width_of(row[i]) + 4), ' ');
     }
     if (!row.empty()) out += '\n';
   }

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 
 #include "base/utf8.h"
@@ -28,6 +29,26 @@ int write_all(int fd, std::string_view text) {
 bool stdin_is_terminal() { return isatty(STDIN_FILENO) == 1; }
 bool stdout_is_terminal() { return isatty(STDOUT_FILENO) == 1; }
 bool stderr_is_terminal() { return isatty(STDERR_FILENO) == 1; }
+
+namespace {
+
+bool is_set(const char* variable) {
+  const char* value = std::getenv(variable);
+  return value != nullptr && *value != '\0';
+}
+
+bool knows_escapes() {
+  const char* kind = std::getenv("TERM");
+  return kind != nullptr && std::string_view(kind) != "dumb" && *kind != '\0';
+}
+
+}  // namespace
+
+bool terminal_takes_escapes() {
+  return knows_escapes() && stdin_is_terminal() && stderr_is_terminal();
+}
+
+bool stdout_is_styled() { return knows_escapes() && stdout_is_terminal() && !is_set("NO_COLOR"); }
 
 int terminal_columns() {
   struct winsize size = {};

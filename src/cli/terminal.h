@@ -16,6 +16,11 @@ bool stdin_is_terminal();
 bool stdout_is_terminal();
 bool stderr_is_terminal();
 
+// A terminal that understands escape sequences (TERM says so) on stdin and stderr, and on stdout
+// one that may have colours and styles besides (NO_COLOR is not set).
+bool terminal_takes_escapes();
+bool stdout_is_styled();
+
 // Columns of the terminal on stderr (or stdout), 80 where there is none.
 int terminal_columns();
 

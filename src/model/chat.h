@@ -22,6 +22,15 @@ struct ChatMessage {
   std::string content;
 };
 
+struct ChatOptions {
+  std::optional<bool> think;  // whether the model is to reason, for templates that know of it
+};
+
+struct ChatPrompt {
+  std::vector<TokenId> tokens;
+  bool thinking = false;  // it ends within reasoning: the answer begins there
+};
+
 class ChatFormat {
  public:
   // `source` is Jinja; kCorrupt with line and column where it is not.
@@ -32,13 +41,14 @@ class ChatFormat {
 
   // The prompt for these messages, ending where the assistant is to speak, with the bytes that the
   // messages wrote.
-  Result<Rendered> render(const std::vector<ChatMessage>& messages) const;
+  Result<Rendered> render(const std::vector<ChatMessage>& messages,
+                          const ChatOptions& options = {}) const;
 
   // The prompt as tokens. The template writes the special tokens, BOS among them where the model
   // wants it, so BOS is added only where the text does not begin with it. What the messages say
   // stays text: a "<|im_end|>" in it ends nothing.
-  Result<std::vector<TokenId>> tokens(const std::vector<ChatMessage>& messages,
-                                      const Tokenizer& tokenizer) const;
+  Result<ChatPrompt> prompt(const std::vector<ChatMessage>& messages, const Tokenizer& tokenizer,
+                            const ChatOptions& options = {}) const;
 
  private:
   ChatFormat(Template compiled, std::string bos, std::string eos)

@@ -1,0 +1,169 @@
+#include "cli/chat/conversation.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <csignal>
+#include <random>
+
+#include "base/sampling_params.h"
+#include "cli/chat/answer_view.h"
+#include "cli/terminal.h"
+#include "registry/parameters.h"
+
+namespace hearth {
+namespace {
+
+std::atomic<bool> interrupt_flag{false};
+
+void on_interrupt(int) { interrupt_flag.store(true, std::memory_order_relaxed); }
+
+Json answer_json(const Generation& answer) {
+  return Json::Object{{"text", answer.text},
+                      {"finish_reason", name_of(answer.reason)},
+                      {"timings", to_json(answer.timings)}};
+}
+
+}  // namespace
+
+Result<void> catch_interrupts() {
+  struct sigaction action = {};
+  action.sa_handler = on_interrupt;
+  action.sa_flags = SA_RESTART;
+  if (sigaction(SIGINT, &action, nullptr) != 0) return fail(Code::kIo, "cannot catch Ctrl-C");
+  return {};
+}
+
+bool interrupted() { return interrupt_flag.load(); }
+void clear_interrupts() { interrupt_flag.store(false); }
+
+Result<std::unique_ptr<Conversation>> Conversation::open(const std::string& model,
+                                                         const Options& options) {
+  std::unique_ptr<Conversation> made(new Conversation());
+  made->options_ = &options;
+  made->engine_ = TRY(load_engine(model, options));
+  const ResolvedModel& resolved = made->engine_.resolved;
+  made->sampling_ = TRY(sampling_of(options, resolved));
+  made->sampling_.n = 1;  // a chat goes on with one answer
+  if (options.has("think")) made->think = options.text("think") == "on";
+  made->format_ = TRY(made->engine_.chat_format());
+  made->parameters_ = Options(parameter_rows());
+  made->session_ = std::make_unique<Session>(
+      TRY(Session::create(*made->engine_.runner, made->engine_.tokenizer,
+                          made->engine_.context(options), made->engine_.kv)));
+  const std::string system = options.text("system", resolved.system);
+  if (!system.empty()) made->messages_.push_back({"system", system});
+  for (const SeedMessage& seed : resolved.messages)
+    made->messages_.push_back({seed.role, seed.content});
+  made->own_messages_ = made->messages_.size();
+  made->verbose = options.flag("verbose");
+  made->json = options.flag("json");
+  return made;
+}
+
+Result<ChatPrompt> Conversation::prompt() const {
+  if (format_) return format_->prompt(messages_, *engine_.tokenizer, {.think = think});
+  return ChatPrompt{engine_.tokenizer->encode(messages_.back().content,
+                                              {.add_special = true, .parse_special = false})};
+}
+
+Result<void> Conversation::ask(std::string text) {
+  std::string question;
+  for (const Attachment& file : attachments_)
+    question += fmt::format("{}:\n```\n{}{}```\n\n", file.name, file.text,
+                            file.text.ends_with('\n') ? "" : "\n");
+  messages_.push_back({"user", question + text});
+  auto answered = answer();
+  if (!answered) messages_.pop_back();
+  else attachments_.clear();
+  return answered;
+}
+
+Result<void> Conversation::answer() {
+  const ChatPrompt prompt = TRY(this->prompt());
+  AnswerView view(stdout_is_styled() && !json, prompt.thinking);
+  std::optional<Error> write_error;
+  GenerateEvents events;
+  events.cancel = &interrupt_flag;
+  events.on_prompt = [&](int64_t done, int64_t total) { view.prompt(done, total); };
+  if (!json)
+    events.on_text = [&](std::string_view piece) {
+      auto written = view.text(piece);
+      if (written || write_error) return;
+      write_error = written.error();
+      interrupt_flag.store(true);  // nobody reads: do not compute the rest
+    };
+  auto answer = session_->generate(prompt.tokens, sampling_, events);
+  if (!json) {
+    auto written = view.finish();
+    if (!written && !write_error) write_error = written.error();
+  }
+  if (!answer) return std::unexpected(answer.error());
+  if (write_error) return std::unexpected(*write_error);
+  if (json) TRY(print("{}\n", answer_json(*answer).dump()));
+  messages_.push_back({"assistant", answer->text});
+  if (verbose) write_err(statistics(answer->timings));
+  return {};
+}
+
+std::string Conversation::take_back() {
+  if (messages_.size() > own_messages_ && messages_.back().role == "assistant")
+    messages_.pop_back();
+  if (messages_.size() <= own_messages_) return {};
+  std::string question = std::move(messages_.back().content);
+  messages_.pop_back();
+  return question;
+}
+
+// With another seed: the same one would give the same answer.
+Result<void> Conversation::retry() {
+  std::string question = take_back();
+  if (question.empty()) return fail(Code::kNotFound, "there is no question to ask again");
+  sampling_.seed = static_cast<int64_t>(std::random_device{}());
+  messages_.push_back({"user", std::move(question)});
+  auto answered = answer();
+  if (!answered) messages_.pop_back();
+  return answered;
+}
+
+void Conversation::clear() {
+  messages_.resize(own_messages_);
+  attachments_.clear();
+}
+
+std::string Conversation::system() const {
+  const bool there = !messages_.empty() && messages_.front().role == "system";
+  return there ? messages_.front().content : std::string();
+}
+
+void Conversation::set_system(std::string text) {
+  const bool there = !system().empty();
+  if (there && text.empty()) messages_.erase(messages_.begin()), --own_messages_;
+  else if (there) messages_.front().content = std::move(text);
+  else if (!text.empty())
+    messages_.insert(messages_.begin(), {"system", std::move(text)}), ++own_messages_;
+}
+
+Result<void> Conversation::set_parameter(std::string_view name, std::string_view value) {
+  TRY(parameters_.set(name, value));
+  TRY(apply_sampling(parameters_, sampling_));
+  if (sampling_.seed < 0) sampling_.seed = static_cast<int64_t>(std::random_device{}());
+  if (name != "num_ctx") return {};
+  const int64_t context = std::min(parameters_.integer("num_ctx"), engine_.model->config.context);
+  session_ = std::make_unique<Session>(
+      TRY(Session::create(*engine_.runner, engine_.tokenizer, context, engine_.kv)));
+  return {};
+}
+
+void Conversation::attach(std::string name, std::string text) {
+  attachments_.push_back({std::move(name), std::move(text)});
+}
+
+std::string Conversation::last_answer() const {
+  for (size_t i = messages_.size(); i > own_messages_; --i)
+    if (messages_[i - 1].role == "assistant") return messages_[i - 1].content;
+  return {};
+}
+
+}  // namespace hearth

@@ -1,0 +1,72 @@
+// Conversation: a model that is loaded, what was said, and how to ask it more.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/engine.h"
+
+namespace hearth {
+
+// Ctrl-C while an answer runs stops the answer: the engine looks at the flag between layers.
+Result<void> catch_interrupts();
+bool interrupted();
+void clear_interrupts();  // forgets what was pressed so far
+
+class Conversation {
+ public:
+  // Loads the model. The options are those of `hearth run`; they outlive the conversation.
+  static Result<std::unique_ptr<Conversation>> open(const std::string& model,
+                                                    const Options& options);
+
+  // Asks, shows the answer as it comes, and keeps both. A stopped answer is kept as far as it came.
+  // On an error nothing is kept.
+  Result<void> ask(std::string text);
+  // The same for the last question, whose answer is forgotten; kNotFound where there is none.
+  Result<void> retry();
+  // The last question, taken back together with its answer; empty where there is none.
+  std::string take_back();
+
+  // Forgets all but the system text and the messages that the model came with.
+  void clear();
+  void set_system(std::string text);
+  // A row of the parameters table, checked; num_ctx makes room anew.
+  Result<void> set_parameter(std::string_view name, std::string_view value);
+  // A text that goes before the next question, under its name.
+  void attach(std::string name, std::string text);
+
+  const Engine& engine() const { return engine_; }
+  const std::vector<ChatMessage>& messages() const { return messages_; }
+  const Options& parameters() const { return parameters_; }  // what was set here
+  int64_t context() const { return session_->context(); }
+  std::string system() const;
+  std::string last_answer() const;
+  size_t attached() const { return attachments_.size(); }
+
+  bool verbose = false;
+  bool json = false;
+  std::optional<bool> think;  // whether the model is to reason, where its template knows that
+
+ private:
+  struct Attachment {
+    std::string name, text;
+  };
+  Conversation() = default;
+  Result<ChatPrompt> prompt() const;
+  Result<void> answer();
+
+  const Options* options_ = nullptr;
+  Engine engine_;
+  std::optional<ChatFormat> format_;  // nullopt: plain continuation of what is typed
+  std::unique_ptr<Session> session_;
+  SamplingParams sampling_;
+  Options parameters_;
+  std::vector<ChatMessage> messages_;
+  size_t own_messages_ = 0;  // those at the start that clear() keeps
+  std::vector<Attachment> attachments_;
+};
+
+}  // namespace hearth
