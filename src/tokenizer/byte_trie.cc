@@ -13,6 +13,25 @@ constexpr uint32_t kBlock = 256;
 constexpr size_t kBlocksMax = size_t{1} << 16;  // a base has 24 bits
 constexpr uint32_t kNoChildren = 1;  // a base that no node's children use
 
+// Sorted by their first eight bytes as a number, which spares most of the comparing of texts.
+struct Keyed {
+  uint64_t head;
+  ByteTrie::Item item;
+
+  explicit Keyed(const ByteTrie::Item& from) : head(0), item(from) {
+    for (size_t i = 0; i < 8; ++i)
+      head = head << 8 | (i < from.first.size() ? static_cast<uint8_t>(from.first[i]) : 0u);
+  }
+  bool operator<(const Keyed& other) const {
+    return head != other.head ? head < other.head : item < other.item;
+  }
+  // REQUIRES: depth below the size of the text.
+  uint8_t byte(size_t depth) const {
+    return depth < 8 ? static_cast<uint8_t>(head >> (56 - 8 * depth))
+                     : static_cast<uint8_t>(item.first[depth]);
+  }
+};
+
 }  // namespace
 
 // Places nodes block by block. Most nodes have one child, which fits anywhere; they fill the holes
@@ -97,12 +116,12 @@ class ByteTrie::Builder {
   std::vector<uint32_t> open_;  // blocks that are tried, the newest last
 };
 
-Result<ByteTrie> ByteTrie::build(std::vector<Item> items) {
-  std::erase_if(items, [](const Item& item) {
-    return item.first.empty() || item.first.size() > kBytesMax;
-  });
-  std::stable_sort(items.begin(), items.end(),
-                   [](const Item& a, const Item& b) { return a.first < b.first; });
+Result<ByteTrie> ByteTrie::build(const std::vector<Item>& all) {
+  std::vector<Keyed> items;
+  items.reserve(all.size());
+  for (const Item& item : all)
+    if (!item.first.empty() && item.first.size() <= kBytesMax) items.emplace_back(item);
+  std::sort(items.begin(), items.end());
   ByteTrie made;
   if (items.empty()) return made;
   std::vector<Node>& nodes = made.nodes_;
@@ -118,12 +137,12 @@ Result<ByteTrie> ByteTrie::build(std::vector<Item> items) {
   while (!stack.empty()) {
     Open open = stack.back();
     stack.pop_back();
-    for (; open.begin < open.end && items[open.begin].first.size() == open.depth; ++open.begin)
-      nodes[open.node].value = items[open.begin].second;
+    for (; open.begin < open.end && items[open.begin].item.first.size() == open.depth; ++open.begin)
+      nodes[open.node].value = items[open.begin].item.second;
     labels.clear();
     begins.clear();
     for (size_t i = open.begin; i < open.end; ++i) {
-      const auto byte = static_cast<uint8_t>(items[i].first[open.depth]);
+      const uint8_t byte = items[i].byte(open.depth);
       if (!labels.empty() && labels.back() == byte) continue;
       labels.push_back(byte);
       begins.push_back(i);

@@ -18,8 +18,8 @@ class ByteTrie {
   using Item = std::pair<std::string_view, int32_t>;  // a text and its value, which is not negative
 
   // Items that are empty or longer than kBytesMax are left out, so that a walk is never longer;
-  // of equal texts the later item counts. kTooLarge for more than 2^24 nodes.
-  static Result<ByteTrie> build(std::vector<Item> items);
+  // of equal texts the greatest value counts. kTooLarge for more than 2^24 nodes.
+  static Result<ByteTrie> build(const std::vector<Item>& all);
 
   bool empty() const { return nodes_.empty(); }
 

@@ -53,7 +53,7 @@ Result<void> PlamoTokenizer::build() {
   if (missing != byte_ids_.end())
     return fail(Code::kCorrupt, "a plamo2 vocabulary without an entry for the byte {}",
                 missing - byte_ids_.begin());
-  trie_ = TRY(ByteTrie::build(std::move(items)));
+  trie_ = TRY(ByteTrie::build(items));
   return {};
 }
 

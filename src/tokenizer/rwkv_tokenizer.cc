@@ -44,7 +44,7 @@ Result<std::shared_ptr<const Tokenizer>> RwkvTokenizer::make(Vocabulary vocabula
     text = unescape_rwkv(made->entry(id));
     items.emplace_back(text, id);
   }
-  made->trie_ = TRY(ByteTrie::build(std::move(items)));
+  made->trie_ = TRY(ByteTrie::build(items));
   return made;
 }
 

@@ -148,7 +148,7 @@ Result<ByteTrie> user_defined_trie(const SentencePieceModel& model) {
   for (size_t i = 0; i < model.pieces.size(); ++i)
     if (model.kinds[i] == TokenKind::kUserDefined)
       items.emplace_back(model.pieces[i], static_cast<TokenId>(i));
-  return ByteTrie::build(std::move(items));
+  return ByteTrie::build(items);
 }
 
 // What ALBERT does before SentencePiece.

@@ -58,7 +58,8 @@ class UnigramTokenizer::Search {
     const size_t character = std::min(character_bytes(word_[at]), word_.size() - at);
     bool whole = false;
     tokenizer_.trie_.prefixes(word_.substr(at), [&](size_t bytes, TokenId id) {
-      offer(at, at + bytes, static_cast<Sum>(tokenizer_.score(id, bytes)) + sum, id);
+      const double score = tokenizer_.piece_scores_[static_cast<size_t>(id)];
+      offer(at, at + bytes, static_cast<Sum>(score) + sum, id);
       whole = whole || bytes == character;
     });
     if (!whole)
@@ -140,22 +141,17 @@ Result<void> UnigramTokenizer::build() {
   std::vector<ByteTrie::Item> items;
   double least = std::numeric_limits<float>::max();
   for (TokenId id = 0; id < size(); ++id) {
-    const double score = piece_scores_[static_cast<size_t>(id)];
-    if (is_findable(id)) items.emplace_back(entry(id), id);
+    double& score = piece_scores_[static_cast<size_t>(id)];
     if (std::isnan(score)) continue;
+    if (is_findable(id)) items.emplace_back(entry(id), id);
     if (hugging_face || token_kind(id) == TokenKind::kNormal) least = std::min(least, score);
+    else if (token_kind(id) == TokenKind::kUserDefined)
+      score = 0.1 * (static_cast<double>(entry(id).size()) - 1);
   }
   unknown_score_ = hugging_face ? least - kUnknownPenalty
                                 : static_cast<float>(least) - kUnknownPenalty;
-  trie_ = TRY(ByteTrie::build(std::move(items)));
+  trie_ = TRY(ByteTrie::build(items));
   return {};
-}
-
-// What an entry of so many bytes adds to a sum.
-double UnigramTokenizer::score(TokenId id, size_t bytes) const {
-  if (options_.rules == Rules::kSentencePiece && token_kind(id) == TokenKind::kUserDefined)
-    return 0.1 * (static_cast<double>(bytes) - 1);
-  return piece_scores_[static_cast<size_t>(id)];
 }
 
 void UnigramTokenizer::encode_plain(std::string_view text, size_t lead, EncodeScratch& scratch,

@@ -54,7 +54,6 @@ class UnigramTokenizer final : public TextTokenizer {
                    std::vector<double> scores, const UnigramOptions& options);
   Result<void> build();
   bool is_findable(TokenId id) const;
-  double score(TokenId id, size_t bytes) const;
 
   void encode_plain(std::string_view text, size_t lead, EncodeScratch& scratch,
                     std::vector<TokenId>& out) const override;
