@@ -387,6 +387,38 @@ TEST(Candidates, LargestAreThoseOfASort) {
     }
 }
 
+TEST(Candidates, EditsFindTheirTokens) {
+  std::vector<float> logits(1000);
+  for (size_t i = 0; i < logits.size(); ++i) logits[i] = static_cast<float>(i % 97);
+  Candidates candidates(logits);
+  for (size_t keep : {1000u, 700u, 300u, 50u}) {
+    if (keep < 1000) candidates.replace(candidates.largest(keep), true);
+    std::map<TokenId, float> wanted;
+    candidates.for_each([&](TokenId id, float logit) { wanted[id] = logit + float(id % 3); });
+    for (TokenId id = -2; id < 1005; ++id)
+      candidates.edit(id, [&](float& logit) { logit += float(id % 3); });
+    std::map<TokenId, float> got;
+    candidates.for_each([&](TokenId id, float logit) { got[id] = logit; });
+    EXPECT_EQ(got, wanted) << keep;
+  }
+}
+
+// A long history after steps that leave a long list must not take quadratic time.
+TEST(Candidates, LongHistoriesOverLongListsTakeLinearTime) {
+  SamplingParams p = off();
+  p.samplers = "min_p;no_repeat_ngram;penalties;dry";
+  p.min_p = 1e-9;
+  p.no_repeat_ngram_size = 1;
+  p.repeat_penalty = 1.1, p.repeat_last_n = -1;
+  p.dry_multiplier = 1, p.dry_penalty_last_n = -1, p.dry_allowed_length = 0;
+  std::vector<float> logits(150000, 1.0f);
+  std::vector<TokenId> history;
+  for (TokenId i = 0; i < 140000; ++i) history.push_back(i);
+  auto id = Sampler(plan_of(p), 0).sample(logits, history);
+  ASSERT_TRUE(id);
+  EXPECT_GE(*id, 140000);
+}
+
 // The draw from all logits walks blocks; it must agree with a plain walk.
 TEST(Candidates, DrawsOfAWholeVocabularyAreThoseOfAList) {
   std::vector<float> logits(20000);

@@ -12,6 +12,7 @@ namespace {
 
 constexpr float kNever = -std::numeric_limits<float>::infinity();
 constexpr size_t kBlock = 64;        // logits that are compared with a bound at once
+constexpr size_t kShortList = 64;    // up to here an id is looked for one by one
 constexpr size_t kDrawBlock = 1024;  // logits whose sum a draw may step over
 
 // Eight running maxima side by side, which compilers turn into vector instructions; comparisons
@@ -87,8 +88,14 @@ float* Candidates::find(TokenId id) {
   if (whole_)
     return id >= 0 && static_cast<size_t>(id) < logits_.size() ? &logits_[static_cast<size_t>(id)]
                                                                : nullptr;
-  auto at = std::ranges::find(list_, id, &Candidate::id);
-  return at == list_.end() ? nullptr : &at->logit;
+  if (list_.size() <= kShortList) {
+    auto at = std::ranges::find(list_, id, &Candidate::id);
+    return at == list_.end() ? nullptr : &at->logit;
+  }
+  if (places_.empty())
+    for (size_t i = 0; i < list_.size(); ++i) places_.emplace(list_[i].id, i);
+  auto place = places_.find(id);
+  return place == places_.end() ? nullptr : &list_[place->second].logit;
 }
 
 float Candidates::max_logit() const {
@@ -183,6 +190,7 @@ std::vector<Candidate> Candidates::largest(size_t n) const {
 void Candidates::keep_from(float lowest) {
   if (!whole_) {
     std::erase_if(list_, [&](const Candidate& c) { return c.logit < lowest; });
+    places_.clear();
     return;
   }
   std::vector<Candidate> kept;
@@ -194,6 +202,7 @@ void Candidates::keep_from(float lowest) {
 
 void Candidates::replace(std::vector<Candidate> list, bool sorted) {
   list_ = std::move(list);
+  places_.clear();
   whole_ = false;
   sorted_ = sorted;
 }

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <span>
+#include <unordered_map>
 #include <vector>
 
 #include "tokenizer/tokenizer.h"
@@ -62,7 +63,7 @@ class Candidates {
     else
       for (const Candidate& c : list_) f(c.id, c.logit);
   }
-  // f(logit&) for one id, where it is still there. Fast while all ids are.
+  // f(logit&) for one id, where it is still there. In constant time but for the first of a list.
   template <class F>
   void edit(TokenId id, F f) {
     if (float* logit = find(id)) f(*logit), sorted_ = false;
@@ -88,6 +89,7 @@ class Candidates {
   bool whole_ = true;
   bool sorted_ = false;
   std::vector<Candidate> list_;
+  std::unordered_map<TokenId, size_t> places_;  // of a long list, once an id was looked for
 };
 
 }  // namespace hearth
