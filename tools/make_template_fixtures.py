@@ -483,6 +483,81 @@ b"
 'é' < 'f'
 none ~ none
 [] or {} or 'last'
+9223372036854775807 + 1
+-9223372036854775807 - 2
+2 ** 200
+(2 ** 200) // 7
+-(2 ** 200) % 1000
+(2 ** 200) / (2 ** 190)
+3 ** 40 * 7 ** 50 - 1
+(10 ** 40) | string | length
+10 ** 30 == 1e30
+10 ** 22 == 1e22
+2 ** 53 + 1 == 2.0 ** 53
+2 ** 53 + 1 > 2.0 ** 53
+[2 ** 70, 1, -(2 ** 70), 1e21] | sort
+'%d|%x|%+d|%60d' % (2 ** 80, 2 ** 80, 2 ** 80, -(2 ** 80))
+'{:,}|{:_x}|{:e}|{}'.format(2 ** 80, 2 ** 80, 2 ** 80, 2 ** 80)
+(2 ** 80) | tojson
+{2 ** 80: 1}[2 ** 80]
+'12345678901234567890123' | int
+1e25 | int
+(2 ** 80) | float
+-(2 ** 80) | abs
+(2 ** 80) | round(-10)
+25 | round(-1)
+35 | round(-1)
+2 ** 80 is integer
+2 ** 80 is divisibleby 16
+(2 ** 80).bit_length()
+(255).bit_count()
+(0.75).as_integer_ratio()
+(2.5).hex()
+(7).real + (7).imag + (7).denominator
+1e400 // 3
+12345678901234567 / 3
+i | round(1, 'floor')
+-0.0 | round(1, 'floor')
+'٣٤' | int
+'٣.٥' | float
+'hello'.translate({104: 'J', 108: none, 111: 48})
+'hello'.translate('hello'.maketrans('elo', '310', 'h'))
+'%a' % u
+'{!a}'.format(u)
+'{:-}'.format(s)
+[] | sort(attribute='x')
+[{'x': none}, {'x': none}] | sort(attribute='x')
+range(10)[1:8][::3]
+range(10)[::-2]
+'The quick brown fox jumps over the lazy dog' | wordwrap(10)
+'The quick-brown fox--jumps over' | wordwrap(7)
+'supercalifragilistic words' | wordwrap(6)
+'supercalifragilistic words' | wordwrap(6, false)
+'well-known self-made-man' | wordwrap(8, break_on_hyphens=false)
+'a b\n\nc  d' | wordwrap(1, wrapstring='|')
+'x' | wordwrap(0)
+'see http://example.com/a?b=c&d, or www.foo.org (and bar.net).' | urlize
+'mail me@example.org or mailto:you@a.de <http://[::1]:80/>' | urlize
+'https://1.2.3.4/ http://localhost foo.xyz foo.com:99999 a.info:8' | urlize
+'http://example.com/long/path' | urlize(12, true, '_blank', 'x')
+'tel:123 ftp://x' | urlize(extra_schemes=['tel:', 'ftp://'])
+'a' | urlize(extra_schemes=['bad'])
+d | pprint
+people | pprint
+[people, people] | pprint
+'word ' * 40 | pprint
+('word ' * 40) | pprint
+['word ' * 40, 'a'] | pprint
+(1,) | pprint
+('line\n' * 20) | pprint
+'<b>a &amp; &#65;&#x42; <!-- c > --></b> d<' | striptags
+'<!<!-- -->-- x -->y' | striptags
+'<!-->a' | striptags
+('<%s>' | safe) % html
+('{}{}' | safe).format(html, html | safe)
+('{:>5}' | safe).format('<')
+('ab' | safe) | list
+[] | random
 """
 
 # A template and, where it is an error for every context, nothing else. Context: CONTEXT.

@@ -199,7 +199,7 @@ Result<std::string> format_text(Interp& in, std::string_view text, const Spec& s
 
 Result<std::string> format_value(Interp& in, const Value& value, std::string_view text) {
   if (text.empty()) return to_str(in, value);
-  if (value.is_string() || value.is_number() || value.is(Type::kBig)) {
+  if (value.is_string() || value.is_number()) {
     Spec spec = TRY(parse_spec(text));
     if (value.is_string()) {
       if (spec.type != 0 && spec.type != 's') return bad_spec();

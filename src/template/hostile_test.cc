@@ -107,7 +107,8 @@ std::vector<Attack> formats_and_fills() {
       {"truncate", "{% set a = 'é' * 10**6 %}{% for i in range(10**5) %}"
                    "{% set x = a | truncate(10**5) %}{% endfor %}"},
       {"is lower", "{% set a = 'é' * 10**6 %}{% for i in range(10**5) %}"
-                   "{% set x = [a is lower, a.isalpha(), a.islower(), a | wordcount] %}{% endfor %}"},
+                   "{% set x = [a is lower, a.isalpha(), a.islower(), a | wordcount] %}"
+                   "{% endfor %}"},
       {"escape", "{% set a = '<' * 10**6 %}{% for i in range(10**5) %}{% set x = a | e %}"
                  "{% set x = a | urlencode %}{% set x = a | xmlattr if 0 else a | forceescape %}"
                  "{% endfor %}"},

@@ -1,5 +1,5 @@
-// Integer: Python's whole numbers beyond 64 bits: sign and magnitude. Work is at most the product of
-// the sizes of the operands; whoever computes keeps them below kIntegerBitsMax.
+// Integer: Python's whole numbers beyond 64 bits: sign and magnitude. Work is at most the product
+// of the sizes of the operands; whoever computes keeps them below kIntegerBitsMax.
 #pragma once
 
 #include <cstdint>

@@ -219,7 +219,8 @@ Result<Value> Interp::attribute(const Value& subject, const Value& name,
     case Type::kBig:
     case Type::kFloat: {
       bool whole = subject.is_integer();
-      if (text == "real" || (whole && text == "numerator")) return unary_op(*this, Op::kPos, subject);
+      bool itself = text == "real" || (whole && text == "numerator");
+      if (itself) return unary_op(*this, Op::kPos, subject);
       if (text == "imag") return whole ? Value::integer(0) : Value::real(0.0);
       if (whole && text == "denominator") return Value::integer(1);
       break;

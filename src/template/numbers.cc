@@ -90,7 +90,7 @@ Result<std::optional<Integer>> parse_int(std::string_view text, int64_t base) {
 // Python's round(): half to even of the exact decimal value; a whole number stays one.
 Result<Value> round_number(Interp& in, const Value& value, int64_t digits) {
   if (value.is_undefined()) return undefined_error(value);
-  if (!value.is_number() && !value.is(Type::kBig)) {
+  if (!value.is_number()) {
     return type_error(fmt::format("type {} doesn't define __round__ method",
                                   type_name(value.type())));
   }

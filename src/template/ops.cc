@@ -31,8 +31,6 @@ std::unexpected<Error> unsupported(Op op, const Value& a, const Value& b) {
                                 type_name(a.type()), type_name(b.type())));
 }
 
-bool is_any_number(const Value& value) { return value.is_number() || value.is(Type::kBig); }
-
 std::unexpected<Error> division_by_zero() { return fail(Code::kInvalid, "division by zero"); }
 
 int64_t floor_div(int64_t a, int64_t b) {  // REQUIRES: b is not 0 and a / b fits
@@ -242,7 +240,7 @@ bool truth(const Value& value) {
 }
 
 Result<Value> binary_op(Interp& in, Op op, const Value& a, const Value& b) {
-  if (is_any_number(a) && is_any_number(b)) {
+  if (a.is_number() && b.is_number()) {
     if (a.is_integer() && b.is_integer()) return int_op(in, op, a, b);
     return float_op(op, TRY(real_of(a)), TRY(real_of(b)));
   }
@@ -262,7 +260,7 @@ Result<Value> binary_op(Interp& in, Op op, const Value& a, const Value& b) {
 
 Result<Value> unary_op(Interp& in, Op op, const Value& value) {
   if (value.is_undefined()) return undefined_error(value);
-  if (!is_any_number(value)) {
+  if (!value.is_number()) {
     return type_error(fmt::format("bad operand type for unary {}: '{}'",
                                   op == Op::kNeg ? "-" : "+", type_name(value.type())));
   }
@@ -275,7 +273,7 @@ Result<Value> unary_op(Interp& in, Op op, const Value& value) {
 
 Result<bool> less(Interp& in, const Value& a, const Value& b) {
   if (!in.heap.spend(1)) TRY(in.check());
-  if (is_any_number(a) && is_any_number(b)) return compare_numbers(a, b) == -1;
+  if (a.is_number() && b.is_number()) return compare_numbers(a, b) == -1;
   if (a.type() == b.type()) {
     if (a.is_string()) {  // UTF-8 sorts as its characters do
       in.heap.spend(std::min(a.text().size(), b.text().size()) / 128);
@@ -299,7 +297,7 @@ Result<bool> compare_op(Interp& in, Op op, const Value& a, const Value& b) {
     case Op::kNotIn: return !TRY(contains(in, b, a));
     default: break;
   }
-  if (is_any_number(a) && is_any_number(b) && !compare_numbers(a, b)) return false;  // NaN
+  if (a.is_number() && b.is_number() && !compare_numbers(a, b)) return false;  // NaN
   return !TRY(op == Op::kLe ? less(in, b, a) : less(in, a, b));
 }
 
@@ -319,9 +317,13 @@ Result<bool> contains(Interp& in, const Value& container, const Value& item) {
       return container.dict().find(item) != nullptr;
     case Type::kRange: {
       const Range& range = container.as<Range>();
-      if (!item.is_number() || item.as_double() != std::floor(item.as_double())) return false;
-      int64_t offset = item.is_integral() ? item.as_int() - range.start
-                                          : static_cast<int64_t>(item.as_double()) - range.start;
+      if (item.is(Type::kFloat)) {
+        double real = item.as_double();
+        bool whole = real == std::floor(real) && std::fabs(real) < 9e18;
+        return whole && TRY(contains(in, container, Value::integer(static_cast<int64_t>(real))));
+      }
+      if (!item.is_integral()) return false;
+      __int128 offset = static_cast<__int128>(item.as_int()) - range.start;
       return offset % range.step == 0 && offset / range.step >= 0 &&
              offset / range.step < range.count;
     }

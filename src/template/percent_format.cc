@@ -143,7 +143,7 @@ Result<std::string> Percent::convert(const Value& value, Directive& how) {
     return format_int(in_, integer_of(value), spec);
   }
   if (!numeric) return fail(Code::kInvalid, "unsupported format character '{}'", type);
-  if (!value.is_number() && !value.is(Type::kBig)) {
+  if (!value.is_number()) {
     if (value.is_undefined()) return undefined_error(value);
     return type_error(fmt::format("%{} format: a real number is required, not {}", type,
                                   type_name(value.type())));

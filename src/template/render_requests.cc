@@ -1,8 +1,9 @@
 // A program for differential tests: renders templates from standard input.
 //
 // Each line is an object {"source": TEXT, "context": {...}, "settings": {"trim_blocks": true,
-// "lstrip_blocks": true, "keep_trailing_newline": false, "now": SECONDS, "steps_max": N}}; without a context the
-// template is only compiled. Each answer is a line {"text": TEXT, "ms": M, "mib": PEAK} or
+// "lstrip_blocks": true, "keep_trailing_newline": false, "now": SECONDS,
+// "steps_max": N}}; without a context the template is only compiled. Each answer is a line
+// {"text": TEXT, "ms": M, "mib": PEAK} or
 // {"error": MESSAGE, "kind": CODE, "stage": "compile" or "render", "ms": M, "mib": PEAK}.
 #include <sys/resource.h>
 

@@ -12,10 +12,12 @@ Result<Value> is_defined(Call& call) { return yes(!call.self.is_undefined()); }
 Result<Value> is_undefined(Call& call) { return yes(call.self.is_undefined()); }
 Result<Value> is_none(Call& call) { return yes(call.self.is_none()); }
 Result<Value> is_boolean(Call& call) { return yes(call.self.is(Type::kBool)); }
-Result<Value> is_integer(Call& call) { return yes(call.self.is_integer() && !call.self.is(Type::kBool)); }
+Result<Value> is_integer(Call& call) {
+  return yes(call.self.is_integer() && !call.self.is(Type::kBool));
+}
 Result<Value> is_float(Call& call) { return yes(call.self.is(Type::kFloat)); }
 Result<Value> is_number(Call& call) {
-  return yes(call.self.is_number() || call.self.is(Type::kBig));
+  return yes(call.self.is_number());
 }
 Result<Value> is_string(Call& call) { return yes(call.self.is_string()); }
 Result<Value> is_mapping(Call& call) { return yes(call.self.is_dict()); }

@@ -197,26 +197,18 @@ Result<Value> center(Call& call) {
                         subject.is_markup());
 }
 
-// Without all parts from `open` to the next `close`, also where what is left forms a new one. The
-// first `open` that nothing closes ends the search. Linear.
-std::string without_parts(std::string_view text, std::string_view open, std::string_view close) {
+// Without comments and tags; the first one that does not end ends the search.
+std::string without_tags(std::string_view text) {
   std::string out;
-  for (size_t i = 0; i < text.size(); ++i) {
-    out += text[i];
-    if (!out.ends_with(open)) continue;
-    // The end may begin inside the start: <!-->
-    std::string_view rest = text.substr(i + 1);
-    size_t shared = std::min(open.size(), close.size()) - 1;
-    while (shared > 0 && !(open.ends_with(close.substr(0, shared)) &&
-                           rest.starts_with(close.substr(shared)))) {
-      --shared;
-    }
-    size_t end = shared > 0 ? 0 : find_text(rest, close, 0);
-    if (end == std::string_view::npos) return out + std::string(rest);
-    out.resize(out.size() - open.size());
-    i += end + close.size() - shared;
+  size_t at = 0;
+  for (size_t start; (start = text.find('<', at)) != std::string_view::npos;) {
+    bool comment = text.substr(start).starts_with("<!--");
+    size_t end = comment ? find_text(text, "-->", start + 4) : text.find('>', start);
+    if (end == std::string_view::npos) break;
+    out += text.substr(at, start - at);
+    at = end + (comment ? 3 : 1);
   }
-  return out;
+  return out + std::string(text.substr(at));
 }
 
 // The character of an entity that starts at text[at], which moves behind it; 0 where there is none.
@@ -246,7 +238,7 @@ Result<Value> striptags(Call& call) {
   std::string text = TRY(to_str(call.in, call.self));
   call.in.heap.spend(text.size() / 8);
   TRY(call.in.fits(text.size() * 2));
-  text = without_parts(without_parts(text, "<!--", "-->"), "<", ">");
+  text = without_tags(text);
   std::string words, out;
   for (std::string_view word : split_blanks(text, -1)) {
     if (!words.empty()) words += ' ';
@@ -279,7 +271,7 @@ Result<Value> xmlattr(Call& call) {
 
 Result<Value> filesizeformat(Call& call) {
   double bytes = 0;
-  if (call.self.is_number() || call.self.is(Type::kBig)) {
+  if (call.self.is_number()) {
     bytes = TRY(real_of(call.self));
   } else {
     auto parsed = call.self.is_string() ? parse_float(call.self.text()) : std::nullopt;

@@ -118,7 +118,8 @@ bool is_web_address(std::string_view text) {
     return is_host(from.substr(0, end)) && is_rest_of_address(from.substr(end));
   };
   if (host_and_rest(text, is_bare_host)) return true;
-  if (starts_without_case(text, "www.") && host_and_rest(text.substr(4), is_named_host)) return true;
+  bool www = starts_without_case(text, "www.") && host_and_rest(text.substr(4), is_named_host);
+  if (www) return true;
   std::string_view scheme = starts_without_case(text, "https://")  ? "https://"
                             : starts_without_case(text, "http://") ? "http://"
                                                                    : "";

@@ -13,8 +13,6 @@ namespace {
 constexpr size_t kFewEntries = 8;
 constexpr size_t kBytesPerStep = 64;  // how much text one step may copy or compare
 
-bool is_any_number(const Value& value) { return value.is_number() || value.is(Type::kBig); }
-
 bool counts_depth(Type type) {
   return type == Type::kList || type == Type::kTuple || type == Type::kDict;
 }
@@ -222,7 +220,7 @@ std::optional<uint64_t> hash(Heap& heap, const Value& value) {
 
 bool equal(Heap& heap, const Value& a, const Value& b) {
   if (!heap.spend(1)) return false;
-  if (is_any_number(a) && is_any_number(b)) return compare_numbers(a, b) == 0;
+  if (a.is_number() && b.is_number()) return compare_numbers(a, b) == 0;
   if (a.type() != b.type()) return false;
   switch (a.type()) {
     case Type::kUndefined:

@@ -97,13 +97,13 @@ class Value {
   bool is_none() const { return type_ == Type::kNone; }
   bool is_string() const { return type_ == Type::kString; }
   bool is_dict() const { return type_ == Type::kDict; }
-  bool is_number() const { return type_ >= Type::kBool && type_ <= Type::kFloat; }
+  bool is_number() const { return type_ >= Type::kBool && type_ <= Type::kBig; }
   bool is_integral() const { return type_ == Type::kBool || type_ == Type::kInt; }
   bool is_integer() const { return is_integral() || type_ == Type::kBig; }
   bool is_sequence() const { return type_ == Type::kList || type_ == Type::kTuple; }
 
   int64_t as_int() const { return data_.integer; }  // bool and int
-  double as_double() const {
+  double as_double() const {  // bool, int and float; real_of() takes all numbers
     return type_ == Type::kFloat ? data_.real : static_cast<double>(data_.integer);
   }
   bool as_bool() const { return data_.integer != 0; }

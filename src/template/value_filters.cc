@@ -47,7 +47,7 @@ Result<Value> to_int(Call& call) {
 Result<Value> to_float(Call& call) {
   const Value& self = call.self;
   if (self.is_undefined()) return undefined_error(self);
-  if (self.is_number() || self.is(Type::kBig)) return Value::real(TRY(real_of(self)));
+  if (self.is_number()) return Value::real(TRY(real_of(self)));
   if (self.is_string()) {
     if (auto value = parse_float(self.text())) return Value::real(*value);
   }
@@ -61,7 +61,7 @@ Result<Value> round(Call& call) {
   if (method != "ceil" && method != "floor") {
     return fail(Code::kInvalid, "method must be common, ceil or floor");
   }
-  if (!call.self.is_number() && !call.self.is(Type::kBig)) {
+  if (!call.self.is_number()) {
     return type_error("must be real number");
   }
   // As Python: a whole number of units by the unit, which is a whole number too unless it is small.

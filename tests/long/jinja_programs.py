@@ -1,45 +1,64 @@
-"""Random programs of the template language, for jinja_templates.py: expressions and small templates
-from a grammar, over a random context, rendered by Python and by Hearth."""
+#!/usr/bin/env python3
+"""Compares Hearth's Jinja with Python's on random programs of the language.
+
+    jinja_programs.py --program build/release/src/template/template_render_requests
+        [--count 20000] [--seed 0]
+
+Expressions and small templates from a grammar, each over a random context, rendered by Python's
+jinja2 as transformers sets it up and by Hearth. Text must be equal byte for byte, and what is an
+error there must be one here; EXCUSES and FOLDED say what may differ, and why. Needs: transformers,
+jinja2. Exit status 1 when anything else differs.
+"""
+import argparse
 import random
 import re
 import resource
+import sys
+
+from jinja_templates import Hearth, Tally, expected, reference
 
 NAMES = ["a", "b", "c", "s", "t", "n", "x", "l", "d", "m", "missing"]
-WORDS = ["", "a", "Ab", "hello world", " x ", "a,b,,c", "line\none\r\ntwo", "ß", "ÀÉ", "日本語", "🙂",
-         "1", "-7", " 42 ", "2.5", "1e3", "0x1F", "İ", "ǆ", "don't", "<b>&\"'", "%s", "{}", "\t", "ﬁ",
-         "aXbXc", "foo_bar", "٣", "A1", "\u00a0", "x" * 30, "true", "None", "a.b", "CamelCase Word"]
+WORDS = ["", "a", "Ab", "hello world", " x ", "a,b,,c", "line\none\r\ntwo", "ß", "ÀÉ", "日本語",
+         "🙂",
+         "1", "-7", " 42 ", "2.5", "1e3", "0x1F", "İ", "ǆ", "don't", "<b>&\"'", "%s", "{}", "\t",
+         "ﬁ", "aXbXc", "foo_bar", "٣", "A1", "\u00a0", "x" * 30, "true", "None", "a.b",
+         "CamelCase Word"]
 INTS = [0, 1, -1, 2, 3, 7, 10, -5, 100, 255, 12345, 2**31, -2**40, 2**63 - 1]
 FLOATS = [0.0, -0.0, 1.0, 0.5, -2.5, 3.14159, 1e16, 1e-7, 123456.789, 2.675, 1e22, 1e300, 99.995]
-FORMATS = ["%s", "%5s|", "%-5s|", "%d", "%05d", "%+d", "%x", "%#o", "%.2f", "%e", "%g", "%r", "%c",
-           "%%", "%5.1f|", "%s %s", "%(k)s", "%i", "%X", "%.3s", "% d", "%G", "%a", "%-+8.3d|", "%"]
-BRACES = ["{}", "{0}", "{:>5}", "{:<5}|", "{:^7}|", "{:*^9}", "{:d}", "{:05d}", "{:+}", "{:,}", "{:x}",
-          "{:#b}", "{:.2f}", "{:e}", "{:g}", "{:%}", "{!r}", "{!s:>4}", "{k}", "{0[0]}", "{:.3}",
-          "{:_}", "{:{}}", "{{}}", "{} {}", "{:n}", "{:c}", "{:E}", "{:=+6}", "{:#x}", "{:08.3f}", "{",
-          "{!a}", "{0.x}", "{k[a]}", "{:s}", "{:-}", "{: }", "{:G}", "{:,.2f}", "{:o}"]
-FILTERS = ["abs", "capitalize", "center(9)", "count", "default('q')", "d(1, true)", "dictsort", "e",
-           "escape", "first", "float", "float(1.5)", "forceescape", "indent", "indent(2, true)",
-           "indent('>', blank=true)", "int", "int(3)", "int(0, 16)", "int(base=2)", "items", "join",
-           "join(', ')", "last", "length", "list", "lower", "max", "min", "reverse", "round",
-           "round(1)", "round(2, 'floor')", "round(method='ceil')", "safe", "slice(2)", "sort",
-           "sort(reverse=true)", "sort(case_sensitive=true)", "string", "striptags", "sum", "title",
-           "tojson", "tojson(indent=2)", "tojson(sort_keys=true)", "tojson(ensure_ascii=true)",
-           "tojson(separators=(',', ':'))", "trim", "trim('ax')", "truncate(5)",
-           "truncate(8, true, '..', 0)", "unique", "upper", "urlencode", "xmlattr",
-           "batch(2)", "batch(2, 0)", "map('upper')", "map('int')", "map('length')", "map('string')",
-           "map(attribute='a')", "map(attribute='a', default=0)", "select", "select('string')",
-           "select('odd')", "reject('none')", "reject", "selectattr('a')",
-           "selectattr('a', 'equalto', 1)", "rejectattr('a', 'defined')", "groupby('a')",
-           "groupby(0)", "attr('a')", "filesizeformat", "filesizeformat(true)", "replace('a', 'zz')",
-           "replace('', '-')", "format(1, 2)", "wordwrap(5)", "wordwrap(7, false)",
-           "wordwrap(4, wrapstring='|')", "pprint", "sum(attribute='a')", "sum(start=5)",
-           "unique(case_sensitive=true)", "min(attribute='a')", "max(attribute=0)",
-           "dictsort(by='value')", "dictsort(reverse=true)", "sort(attribute='a')", "slice(3, 'f')",
-           "urlize", "list | length", "join('-', attribute='a')", "map('trim') | list",
+FORMATS = ["%s", "%5s|", "%-5s|", "%d", "%05d", "%+d", "%x", "%#o", "%.2f", "%e", "%g", "%r",
+           "%c", "%%", "%5.1f|", "%s %s", "%(k)s", "%i", "%X", "%.3s", "% d", "%G", "%a",
+           "%-+8.3d|", "%"]
+BRACES = ["{}", "{0}", "{:>5}", "{:<5}|", "{:^7}|", "{:*^9}", "{:d}", "{:05d}", "{:+}", "{:,}",
+          "{:x}", "{:#b}", "{:.2f}", "{:e}", "{:g}", "{:%}", "{!r}", "{!s:>4}", "{k}", "{0[0]}",
+          "{:.3}", "{:_}", "{:{}}", "{{}}", "{} {}", "{:n}", "{:c}", "{:E}", "{:=+6}", "{:#x}",
+          "{:08.3f}", "{", "{!a}", "{0.x}", "{k[a]}", "{:s}", "{:-}", "{: }", "{:G}", "{:,.2f}",
+          "{:o}"]
+FILTERS = ["abs", "capitalize", "center(9)", "count", "default('q')", "d(1, true)", "dictsort",
+           "e", "escape", "first", "float", "float(1.5)", "forceescape", "indent",
+           "indent(2, true)", "indent('>', blank=true)", "int", "int(3)", "int(0, 16)",
+           "int(base=2)", "items", "join", "join(', ')", "last", "length", "list", "lower", "max",
+           "min", "reverse", "round", "round(1)", "round(2, 'floor')", "round(method='ceil')",
+           "safe", "slice(2)", "sort", "sort(reverse=true)", "sort(case_sensitive=true)",
+           "string", "striptags", "sum", "title", "tojson", "tojson(indent=2)",
+           "tojson(sort_keys=true)", "tojson(ensure_ascii=true)", "tojson(separators=(',', ':'))",
+           "trim", "trim('ax')", "truncate(5)", "truncate(8, true, '..', 0)", "unique", "upper",
+           "urlencode", "xmlattr", "batch(2)", "batch(2, 0)", "map('upper')", "map('int')",
+           "map('length')", "map('string')", "map(attribute='a')",
+           "map(attribute='a', default=0)", "select", "select('string')", "select('odd')",
+           "reject('none')", "reject", "selectattr('a')", "selectattr('a', 'equalto', 1)",
+           "rejectattr('a', 'defined')", "groupby('a')", "groupby(0)", "attr('a')",
+           "filesizeformat", "filesizeformat(true)", "replace('a', 'zz')", "replace('', '-')",
+           "format(1, 2)", "wordwrap(5)", "wordwrap(7, false)", "wordwrap(4, wrapstring='|')",
+           "pprint", "sum(attribute='a')", "sum(start=5)", "unique(case_sensitive=true)",
+           "min(attribute='a')", "max(attribute=0)", "dictsort(by='value')",
+           "dictsort(reverse=true)", "sort(attribute='a')", "slice(3, 'f')", "urlize",
+           "list | length", "join('-', attribute='a')", "map('trim') | list",
            "map('default', 'z')", "select('in', [1, 'a'])", "batch(3) | map('join') | list"]
-TESTS = ["defined", "undefined", "none", "string", "number", "integer", "float", "boolean", "mapping",
-         "sequence", "iterable", "callable", "odd", "even", "divisibleby 3", "divisibleby(2)", "true",
-         "false", "lower", "upper", "eq 1", "ne 'a'", "gt 0", "lt 5", "ge 1", "le 1", "in [1, 'a']",
-         "sameas none", "equalto 2", "escaped", "filter", "test", "in 'hello'", "sameas true"]
+TESTS = ["defined", "undefined", "none", "string", "number", "integer", "float", "boolean",
+         "mapping", "sequence", "iterable", "callable", "odd", "even", "divisibleby 3",
+         "divisibleby(2)", "true", "false", "lower", "upper", "eq 1", "ne 'a'", "gt 0", "lt 5",
+         "ge 1", "le 1", "in [1, 'a']", "sameas none", "equalto 2", "escaped", "filter", "test",
+         "in 'hello'", "sameas true"]
 METHODS = ["upper()", "lower()", "strip()", "lstrip()", "rstrip('x')", "split()", "split(',')",
            "split(None, 1)", "rsplit(',', 1)", "rsplit(maxsplit=1)", "splitlines()",
            "splitlines(true)", "partition(',')", "rpartition(' ')", "title()", "capitalize()",
@@ -47,24 +66,27 @@ METHODS = ["upper()", "lower()", "strip()", "lstrip()", "rstrip('x')", "split()"
            "rfind('o')", "index('a')", "rindex('a')", "count('a')", "startswith('a')",
            "startswith(('a', 'h'))", "endswith('c')", "isdigit()", "isalpha()", "isalnum()",
            "isspace()", "isupper()", "islower()", "istitle()", "isnumeric()", "isdecimal()",
-           "isidentifier()", "isascii()", "isprintable()", "zfill(5)", "center(8, '*')", "ljust(6)",
-           "rjust(6, '.')", "join(['1', '2'])", "join(l)", "expandtabs(4)", "removeprefix('a')",
-           "removesuffix('c')", "format(1, k='v')", "keys()", "values()", "items()", "get('a')",
-           "get('q', 5)", "keys() | list", "items() | list", "count(1)", "index(2)", "copy()",
-           "append(1)", "pop()", "update({})", "bit_length()", "is_integer()", "find('a', 1)",
-           "find('b', 1, -1)", "count('')", "real", "imag", "numerator", "conjugate()",
-           "as_integer_ratio()", "hex()", "bit_count()", "a", "x", "0", "__class__", "format_map(d)",
-           "encode()", "start", "name", "translate({97: 'q'})", "maketrans('a', 'b')"]
-TEXT_METHODS = ["upper()", "lower()", "strip()", "lstrip()", "rstrip('x')", "title()", "capitalize()",
-                "swapcase()", "casefold()", "replace('a', 'b')", "replace('', '.')", "zfill(5)",
-                "center(8, '*')", "ljust(6)", "rjust(6, '.')", "expandtabs(4)", "removeprefix('a')",
-                "removesuffix('c')", "join(['1', '2'])", "strip('ax ')", "replace('a', '', 1)",
-                "split(',')[0]", "rsplit(' ', 1)[-1]", "partition(',')[2]", "format(1, k='v')"]
-TEXT_FILTERS = ["upper", "lower", "title", "capitalize", "trim", "replace('a', 'zz')", "indent(2, true)",
-                "truncate(8)", "truncate(5, true, '', 0)", "center(9)", "e", "urlencode", "striptags",
-                "wordwrap(5)", "wordwrap(4, false)", "urlize", "string", "reverse", "first", "last",
-                "default('q')", "default('q', true)", "tojson", "forceescape", "replace('l', '', 1)",
-                "indent(3, blank=true)", "safe", "pprint", "wordwrap(9, true, '|')"]
+           "isidentifier()", "isascii()", "isprintable()", "zfill(5)", "center(8, '*')",
+           "ljust(6)", "rjust(6, '.')", "join(['1', '2'])", "join(l)", "expandtabs(4)",
+           "removeprefix('a')", "removesuffix('c')", "format(1, k='v')", "keys()", "values()",
+           "items()", "get('a')", "get('q', 5)", "keys() | list", "items() | list", "count(1)",
+           "index(2)", "copy()", "append(1)", "pop()", "update({})", "bit_length()",
+           "is_integer()", "find('a', 1)", "find('b', 1, -1)", "count('')", "real", "imag",
+           "numerator", "conjugate()", "as_integer_ratio()", "hex()", "bit_count()", "a", "x",
+           "0", "__class__", "format_map(d)", "encode()", "start", "name", "translate({97: 'q'})",
+           "maketrans('a', 'b')"]
+TEXT_METHODS = ["upper()", "lower()", "strip()", "lstrip()", "rstrip('x')", "title()",
+                "capitalize()", "swapcase()", "casefold()", "replace('a', 'b')",
+                "replace('', '.')", "zfill(5)", "center(8, '*')", "ljust(6)", "rjust(6, '.')",
+                "expandtabs(4)", "removeprefix('a')", "removesuffix('c')", "join(['1', '2'])",
+                "strip('ax ')", "replace('a', '', 1)", "split(',')[0]", "rsplit(' ', 1)[-1]",
+                "partition(',')[2]", "format(1, k='v')"]
+TEXT_FILTERS = ["upper", "lower", "title", "capitalize", "trim", "replace('a', 'zz')",
+                "indent(2, true)", "truncate(8)", "truncate(5, true, '', 0)", "center(9)", "e",
+                "urlencode", "striptags", "wordwrap(5)", "wordwrap(4, false)", "urlize", "string",
+                "reverse", "first", "last", "default('q')", "default('q', true)", "tojson",
+                "forceescape", "replace('l', '', 1)", "indent(3, blank=true)", "safe", "pprint",
+                "wordwrap(9, true, '|')"]
 NUMBER_FILTERS = ["abs", "int", "float", "round", "round(1)", "round(1, 'floor')", "round(-1)",
                   "filesizeformat", "string | int", "round(0, 'ceil') | int", "round(3)"]
 LIST_METHODS = ["split()", "split(',')", "splitlines()", "splitlines(true)", "partition(',')",
@@ -78,7 +100,8 @@ ROW_FILTERS = ["map(attribute='a') | list", "selectattr('a') | list", "groupby('
                "map(attribute='c.d', default='-') | list", "rejectattr('c', 'defined') | list",
                "sum(attribute='a')", "min(attribute='a')", "max(attribute='a')",
                "sort(attribute='b,a', reverse=true)", "unique(attribute='b') | list",
-               "map(attribute='b') | join(',')", "groupby('b') | list", "join('-', attribute='b')"]
+               "map(attribute='b') | join(',')", "groupby('b') | list",
+               "join('-', attribute='b')"]
 OPERATORS = ["+", "-", "*", "/", "//", "%", "~", "==", "!=", "<", "<=", ">", ">=", "and", "or",
              "in", "not in"]
 
@@ -137,7 +160,8 @@ class Generator:
         if kind == 4:
             return f"({inner()} | {self.one_of(NUMBER_FILTERS)})"
         if kind == 5:
-            return f"({self.text_of(depth - 1)} | {self.one_of(['length', 'int', 'float', 'wordcount'])})"
+            filters = ["length", "int", "float", "wordcount"]
+            return f"({self.text_of(depth - 1)} | {self.one_of(filters)})"
         return f"({self.text_of(depth - 1)}).{self.one_of(['find', 'count'])}({self.text()})"
 
     def list_of(self, depth):
@@ -236,7 +260,8 @@ class Generator:
             inside = self.one_of(["", "{{ loop.index }}", "{{ loop.last }}", "{{ i }}",
                                   "{{ loop.previtem }}", "{{ loop.cycle('p', 'q') }}",
                                   "{{ loop.revindex }}", "{% break %}", "{{ loop.changed(i) }}",
-                                  "{% if loop.first %}{% continue %}{% endif %}", "{{ loop.nextitem }}"])
+                                  "{% if loop.first %}{% continue %}{% endif %}",
+                                  "{{ loop.nextitem }}"])
             return (tag(f"for {name} in {value()}{extra}") + inside + body() +
                     (tag("else") + "none" if self.rng.randrange(3) == 0 else "") + tag("endfor"))
         if kind == 6:
@@ -308,7 +333,6 @@ def unstable(text):
 
 
 def compare_programs(hearth, compile_template, count, seed):
-    from jinja_templates import Tally, expected
     # Where a program asks for gigabytes, Python shall say so.
     resource.setrlimit(resource.RLIMIT_AS, (3 << 30, resource.getrlimit(resource.RLIMIT_AS)[1]))
     tally = Tally()
@@ -334,10 +358,10 @@ def compare_programs(hearth, compile_template, count, seed):
 EXCUSES = {
     "complex numbers are not supported": "no complex numbers",
     "has no attribute 'encode'": "no bytes",
-    "cannot be sliced": "Jinja folds constants when it compiles: there the slice of what has none is"
-                        " undefined",
+    "cannot be sliced": "Jinja folds constants when it compiles: there the slice of what has none"
+                        " is undefined",
 }
-# Jinja writes what it folds into the program that it compiles, infinity as a name without a meaning.
+# Jinja writes what it folds into the program that it makes; there infinity is an unknown name.
 FOLDED = {"NameError: name 'inf' is not defined", "NameError: name 'nan' is not defined"}
 
 
@@ -345,3 +369,17 @@ def excused(wanted, got):
     if wanted[0] is not None:
         return any(words in got.get("error", "") for words in EXCUSES)
     return wanted[1] in FOLDED
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--program", required=True)
+    parser.add_argument("--count", type=int, default=20000)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    hearth = Hearth(args.program)
+    sys.exit(1 if compare_programs(hearth, reference(), args.count, args.seed) else 0)
+
+
+if __name__ == "__main__":
+    main()
