@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "template/rendered.h"
+
 namespace hearth::gotmpl {
 
 struct Function;  // functions.h
@@ -36,7 +38,7 @@ enum class NodeKind : uint8_t {
   kInteger,   // integer
   kFloat,     // number
   kOverflow,  // text: an integer that no int holds; an error when it is evaluated
-  kString,    // text
+  kString,    // constant
 };
 
 struct Node;
@@ -50,6 +52,7 @@ struct Node {
   int64_t integer = 0;
   double number = 0;
   std::string text;
+  std::shared_ptr<const Rendered> constant;  // shared by all values that are this string
   std::vector<std::string> names;
   std::vector<NodePtr> children;
   NodePtr pipe, list, else_list;

@@ -58,7 +58,7 @@ Result<Value> Exec::operand(const Value& dot, const Node& node) {
     case NodeKind::kInteger: return Value::integer(node.integer);
     case NodeKind::kFloat: return Value::number(node.number, false);
     case NodeKind::kOverflow: return error(node, "{} overflows int", node.text);
-    case NodeKind::kString: return Value::plain(node.text);
+    case NodeKind::kString: return Value::text(node.constant);
     case NodeKind::kField: return fields(dot, node, node.names, {}, nullptr);
     case NodeKind::kChain: return chain(dot, node, {}, nullptr);
     case NodeKind::kVariable: return variable(node, {}, nullptr);

@@ -34,7 +34,8 @@ std::vector<std::pair<std::string, std::string>> runaways() {
   std::string doubling = "{{ $x := \"aaaaaaaaaaaaaaaa\" }}{{ range 60 }}{{ $x = print $x $x }}"
                          "{{ end }}";
   std::string mixed = "{{ $x := \"\" }}{{ range .Messages }}{{ $x = print \"-\" (slice .Content 0 "
-                      "1) }}{{ end }}{{ range 40 }}{{ $x = print $x $x }}{{ end }}{{ $x }}";
+                      "1) }}{{ end }}";
+  std::string parts = mixed + "{{ range 17 }}{{ $x = print $x $x }}{{ end }}";
   return {
       {"range", "{{ range 1000000000000 }}{{ end }}"},
       {"range printing", "{{ range 1000000000000 }}xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx{{ end }}"},
@@ -46,7 +47,7 @@ std::vector<std::pair<std::string, std::string>> runaways() {
                "(slice . 1) }}{{ end }}{{ end }}{{ template \"a\" \"" + repeat("x", 64) + "\" }}"},
       {"doubling", doubling},
       {"doubling html", doubling + "{{ html $x }}"},
-      {"doubling with foreign text", mixed},
+      {"doubling with foreign text", mixed + "{{ range 40 }}{{ $x = print $x $x }}{{ end }}"},
       {"quotes", "{{ $x := \"\\\"\" }}{{ range 30 }}{{ $x = printf \"%q\" $x }}{{ end }}"},
       {"json", "{{ $x := \"<\" }}{{ range 30 }}{{ $x = json $x }}{{ end }}"},
       {"query", "{{ $x := \"%\" }}{{ range 60 }}{{ $x = urlquery $x $x }}{{ end }}"},
@@ -58,6 +59,8 @@ std::vector<std::pair<std::string, std::string>> runaways() {
                   "{{ $y := print $x }}{{ range 1000000 }}{{ if eq $x $y }}{{ end }}{{ end }}"},
       {"slices", "{{ $x := \"aaaaaaaaaaaaaaaa\" }}{{ range 18 }}{{ $x = print $x $x }}{{ end }}"
                  "{{ range 1000000 }}{{ $y := slice $x 1 }}{{ end }}"},
+      {"index of a text in many parts",
+       parts + "{{ range 1000000 }}{{ $y := index $x 100000 }}{{ end }}"},
       {"variables", "{{ range 100000000 }}{{ $x := 1 }}{{ $y := 2 }}{{ end }}"},
   };
 }

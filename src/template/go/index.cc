@@ -68,7 +68,7 @@ Result<Value> slice_value(const Call& call) {
   if (!is_text) return item.part(at[0], at[1], at[2]);
   Rendered out = cut(item.as_text(), at[0], at[1]);
   call.budget.take_bytes(out.text.size() + out.foreign.size() * sizeof(TextRange));
-  call.budget.take_steps(out.text.size() / 16 + item.as_text().foreign.size());
+  call.budget.take_steps(out.text.size() / 16 + out.foreign.size());
   return Value::text(std::move(out));
 }
 

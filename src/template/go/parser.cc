@@ -27,6 +27,7 @@ NodePtr copy(const Node& node) {
   out->integer = node.integer;
   out->number = node.number;
   out->text = node.text;
+  out->constant = node.constant;
   out->names = node.names;
   for (const NodePtr& child : node.children) out->children.push_back(copy(*child));
   if (node.pipe) out->pipe = copy(*node.pipe);

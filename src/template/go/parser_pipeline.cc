@@ -153,7 +153,7 @@ Result<NodePtr> Parser::term() {
     }
     case Tok::kString: case Tok::kRawString: {
       NodePtr node = TRY(make(NodeKind::kString, token.pos));
-      node->text = TRY(string_value(token));
+      node->constant = std::make_shared<const Rendered>(Rendered{TRY(string_value(token)), {}});
       return node;
     }
     default: break;

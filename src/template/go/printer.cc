@@ -174,6 +174,8 @@ void Printer::number(const Value& value, char32_t verb) {
     case 'F': kind = 'f'; precision = 6; break;
     default: return bad_verb(verb, &value);
   }
+  // Digits beyond a number's own cost more than other bytes.
+  if (!out_.budget().take_steps(static_cast<uint64_t>(flags_.precision) / 4)) return;
   out_.put(float_text(flags_, value.as_double(), kind, precision), value.foreign());
 }
 
@@ -189,6 +191,7 @@ Rendered Printer::truncated(const Rendered& text) const {
 
 void Printer::put_padded(const Rendered& text) {
   if (!flags_.has_width) return out_.put(text);
+  if (!out_.budget().take_steps(text.text.size() / 4)) return;
   std::string space = padding(flags_, count_runes(text.text));
   if (!flags_.minus) put(space);
   out_.put(text);

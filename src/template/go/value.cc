@@ -127,9 +127,13 @@ Value Value::number(double value, bool foreign) {
 }
 
 Value Value::text(Rendered text) {
+  return Value::text(std::make_shared<const Rendered>(std::move(text)));
+}
+
+Value Value::text(std::shared_ptr<const Rendered> text) {
   Value out;
   out.type_ = &kString;
-  out.text_ = std::make_shared<const Rendered>(std::move(text));
+  out.text_ = std::move(text);
   return out;
 }
 
@@ -228,10 +232,18 @@ Rendered rendered(std::string_view text, bool foreign) {
   return out;
 }
 
+size_t ForeignCursor::first_after(std::span<const TextRange> ranges, size_t byte) {
+  auto found = std::partition_point(ranges.begin(), ranges.end(),
+                                    [&](const TextRange& range) { return range.end <= byte; });
+  return static_cast<size_t>(found - ranges.begin());
+}
+
 Rendered cut(const Rendered& text, size_t begin, size_t end) {
   Rendered out;
   out.text = text.text.substr(begin, end - begin);
-  for (const TextRange& range : text.foreign) {
+  for (size_t i = ForeignCursor::first_after(text.foreign, begin); i < text.foreign.size(); ++i) {
+    const TextRange& range = text.foreign[i];
+    if (range.begin >= end) break;
     size_t from = std::max(range.begin, begin), to = std::min(range.end, end);
     if (from < to) out.foreign.push_back({from - begin, to - begin});
   }

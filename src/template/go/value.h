@@ -79,6 +79,7 @@ class Value {
   static Value byte(uint8_t value, bool foreign);
   static Value number(double value, bool foreign);
   static Value text(Rendered text);
+  static Value text(std::shared_ptr<const Rendered> text);
   static Value plain(std::string_view text);  // a text of the template's own
   // Slices, maps (key, value, key, value, ... sorted by key), structs (a value a field) and
   // pointers (the same). Null items are Go's nil.
@@ -139,9 +140,12 @@ class ForeignCursor {
  public:
   explicit ForeignCursor(const Rendered& text) : ranges_(text.foreign) {}
   bool at(size_t byte) {
-    while (next_ < ranges_.size() && ranges_[next_].end <= byte) ++next_;
+    if (next_ < ranges_.size() && ranges_[next_].end <= byte) ++next_;
+    if (next_ < ranges_.size() && ranges_[next_].end <= byte) next_ = first_after(ranges_, byte);
     return next_ < ranges_.size() && ranges_[next_].begin <= byte;
   }
+  // The first range that does not end before or at the byte.
+  static size_t first_after(std::span<const TextRange> ranges, size_t byte);
 
  private:
   std::span<const TextRange> ranges_;
