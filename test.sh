@@ -86,6 +86,10 @@ arguments_of() {
       printf '%s\n' --program "$build/tokenizer/tokenizer_encode_texts" --count 5000
       [ ! -d "$data" ] || printf '%s\n' --text "$data/text/wiki.test.raw" \
         --strings "$data/strings/blns.json" "$data"/vocabs/*.gguf ;;
+    jinja_templates.py)
+      printf '%s\n' --program "$build/template/template_render_requests"
+      [ ! -d "$data" ] || printf '%s\n' --templates "$data/templates" ;;
+    jinja_*.py) printf '%s\n' --program "$build/template/template_render_requests" ;;
     go_templates.py) printf '%s\n' --program "$build/template/go/go_template_requests" ;;
     *) printf '%s\n' --hearth "$root/build/release/hearth" ;;
   esac
