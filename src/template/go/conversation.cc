@@ -10,32 +10,38 @@ namespace {
 // Places in kMessage's fields (value.cc).
 constexpr size_t kRole = 0, kContent = 1, kImagesField = 3;
 
-Rendered joined(const Rendered& a, std::string_view between, const Rendered& b) {
-  Rendered out = a;
-  out.append(between, false);
-  size_t base = out.text.size();
-  out.text += b.text;
-  for (const TextRange& range : b.foreign)
-    out.foreign.push_back({base + range.begin, base + range.end});
-  return out;
+// Appends a part in time that its own length gives.
+void append_to(Rendered& out, const Rendered& part) {
+  std::string_view text = part.text;
+  size_t at = 0;
+  for (const TextRange& range : part.foreign) {
+    out.append(text.substr(at, range.begin - at), false);
+    out.append(text.substr(range.begin, range.end - range.begin), true);
+    at = range.end;
+  }
+  out.append(text.substr(at), false);
 }
 
 // [img-N] for every image: where the content says "[img]", the others in front.
 Rendered with_images(const Rendered& content, size_t images, size_t& next_image) {
   Rendered front, body;
   size_t at = 0;
+  bool none_left = false;
   for (size_t i = 0; i < images; ++i) {
     std::string mark = fmt::format("[img-{}]", next_image++);
-    size_t place = content.text.find("[img]", at);
-    if (place == std::string::npos) {
+    size_t place = none_left ? std::string::npos : content.text.find("[img]", at);
+    none_left = place == std::string::npos;  // not looked for again
+    if (none_left) {
       front.append(mark, false);
       continue;
     }
-    body = joined(joined(body, "", cut(content, at, place)), mark, {});
+    append_to(body, cut(content, at, place));
+    body.append(mark, false);
     at = place + 5;
   }
-  body = joined(body, "", cut(content, at, content.text.size()));
-  return joined(front, "", body);
+  append_to(body, cut(content, at, content.text.size()));
+  append_to(front, body);
+  return front;
 }
 
 // A message with its content as one text.
@@ -102,13 +108,15 @@ Result<Conversation> read_conversation(const Json& json) {
     if (!turn) return std::unexpected(with_context(turn.error(), fmt::format("message {}", i)));
     if (turn->role == "system") {
       if (has_system) out.system.append("\n\n", false);
-      out.system = joined(out.system, "", turn->content);
+      append_to(out.system, turn->content);
       has_system = true;
     }
-    if (!out.turns.empty() && out.turns.back().role == turn->role && turn->role != "tool")
-      out.turns.back().content = joined(out.turns.back().content, "\n\n", turn->content);
-    else
+    if (!out.turns.empty() && out.turns.back().role == turn->role && turn->role != "tool") {
+      out.turns.back().content.append("\n\n", false);
+      append_to(out.turns.back().content, turn->content);
+    } else {
       out.turns.push_back(*std::move(turn));
+    }
   }
   auto tools = decode(json["tools"], kTools, true);
   if (!tools) return std::unexpected(with_context(tools.error(), "tools"));

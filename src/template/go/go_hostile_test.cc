@@ -103,6 +103,18 @@ TEST(GoHostile, ALongChatIsWithinTheBudget) {
   EXPECT_GT(out->text.size(), 200'000u);
 }
 
+TEST(GoHostile, ManyMessagesOfOneRoleAreJoinedOnce) {
+  Json::Array messages;
+  const Json one = *Json::parse(R"({"role": "system", "content": "0123456789012345678901234"})");
+  for (int i = 0; i < 20'000; ++i) messages.push_back(one);
+  Json json;
+  json.set("messages", std::move(messages));
+  auto out = GoTemplate::compile("{{ .System }}{{ .Messages | len }}")->render(json);
+  ASSERT_TRUE(out.has_value()) << out.error().message;
+  EXPECT_EQ(out->text.size(), 20'000u * 27 - 2 + 1);
+  EXPECT_EQ(out->foreign.size(), 20'000u);
+}
+
 TEST(GoHostile, DeepSourcesAreRefused) {
   for (const auto& [open, close] : std::vector<std::pair<std::string, std::string>>{
            {"{{ if 1 }}", "{{ end }}"}, {"{{ range . }}", "{{ end }}"},
