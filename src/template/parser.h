@@ -48,7 +48,7 @@ class Parser {
   Result<NodeId> target_item(bool attributes);
   Result<NodeId> name_target();
 
-  // Expressions (parser.cc)
+  // Expressions (parser_expressions.cc)
   Result<NodeId> expression(bool conditional = true);
   Result<NodeId> conditional();
   Result<NodeId> binary(int level);
@@ -73,7 +73,7 @@ class Parser {
   Result<NodeId> number();
   Result<std::string_view> dotted_name();
 
-  // Tokens
+  // Tokens (parser.cc)
   const Token& now() const { return tokens_[at_]; }
   const Token& ahead() const { return tokens_[std::min(at_ + 1, tokens_.size() - 1)]; }
   bool skip_op(std::string_view op);
