@@ -64,7 +64,10 @@ Result<std::shared_ptr<const SamplerPlan>> SamplerPlan::create(const SamplingPar
       if (tokenizer->ends_generation(id)) plan->ends.push_back(id);
   bool dry = std::ranges::find(plan->chain, std::string_view("dry"), &Step::name) !=
              plan->chain.end();
-  if (dry) plan->breakers = TRY(dry_breakers(*tokenizer, params.dry_sequence_breakers));
+  if (!dry) return plan;
+  auto breakers = dry_breakers(*tokenizer, params.dry_sequence_breakers);
+  if (!breakers) return std::unexpected(breakers.error());
+  plan->breakers = std::move(*breakers);
   return plan;
 }
 
