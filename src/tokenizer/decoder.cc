@@ -116,6 +116,7 @@ DecoderRun::DecoderRun(const Decoder& decoder, bool middle) {
   for (size_t i = decoder.steps_.size(); i > 0; --i) {
     stages_.push_back(decoder.steps_[i - 1]->start(*next, i == decoder.steps_.size()));
     next = stages_.back().get();
+    next->set_budget(growth_left_);
   }
   for (const auto& stage : stages_)
     if (middle) stage->skip_start();

@@ -38,12 +38,17 @@ class DecoderRun {
  public:
   // `middle`: other tokens came before the first.
   DecoderRun(const Decoder& decoder, bool middle);
+  DecoderRun(const DecoderRun&) = delete;
+  DecoderRun& operator=(const DecoderRun&) = delete;
   // Appends what is certain after one more token.
   void push(std::string_view token, std::string& out);
   // Appends the rest. `middle`: other tokens would follow.
   void finish(bool middle, std::string& out);
 
+  static constexpr size_t kGrowthMax = size_t{1} << 22;
+
  private:
+  size_t growth_left_ = kGrowthMax;
   DecoderSink sink_;
   std::vector<std::unique_ptr<DecoderStage>> stages_;  // last one first
 };

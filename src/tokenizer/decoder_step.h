@@ -20,6 +20,25 @@ class DecoderStage {
   virtual void finish(bool middle) = 0;
   // Before the first token: others came before it.
   virtual void skip_start() {}
+
+  // The bytes by which all stages of one run together may make the text longer; then they leave
+  // it as it is. Steps of a hostile file could each double it.
+  void set_budget(size_t& bytes) { budget_ = &bytes; }
+
+ protected:
+  // Whether `from` bytes may become `to`.
+  bool may_grow(size_t from, size_t to) {
+    if (to <= from || !budget_) return true;
+    if (*budget_ < to - from) return false;
+    *budget_ -= to - from;
+    return true;
+  }
+
+  // Every `from` (empty: before and after every character) becomes `to`.
+  std::string replaced(std::string_view text, std::string_view from, std::string_view to);
+
+ private:
+  size_t* budget_ = nullptr;
 };
 
 // The end of the chain: collects what comes out.

@@ -25,26 +25,6 @@ DecoderStepPtr step_of(Options options) {
   return std::make_shared<const StepOf<Stage, Options>>(std::move(options));
 }
 
-std::string replaced(std::string_view text, std::string_view from, std::string_view to) {
-  std::string out;
-  if (from.empty()) {  // before and after every character
-    for (size_t at = 0; at < text.size();) {
-      const size_t bytes = decode_utf8(text, at).bytes;
-      out += to;
-      out += text.substr(at, bytes);
-      at += bytes;
-    }
-    return out += to;
-  }
-  size_t at = 0;
-  for (size_t found; (found = text.find(from, at)) != std::string_view::npos;
-       at = found + from.size()) {
-    out += text.substr(at, found - at);
-    out += to;
-  }
-  return out += text.substr(at);
-}
-
 // A stage that wants whole tokens.
 class TokenStage : public DecoderStage {
  public:
@@ -126,6 +106,7 @@ class LiteralReplaceStage final : public DecoderStage {
     size_t at = 0;
     for (size_t found; (found = held_.find(literal_.from, at)) != std::string::npos;
          at = found + literal_.from.size()) {
+      if (!may_grow(literal_.from.size(), literal_.to.size())) break;
       out.append(held_, at, found - at);
       out += literal_.to;
     }
@@ -166,6 +147,7 @@ class PatternReplaceStage final : public TokenStage {
     // An empty token meets no pattern.
     if (!text.empty()) {
       pattern_.from->for_each(text, scratch_, [&](Regex::Match match) {
+        if (!may_grow(match.end - match.begin, pattern_.to.size())) return false;
         out.append(text, at, match.begin - at);
         out += pattern_.to;
         at = match.end;
@@ -412,13 +394,47 @@ DecoderStepPtr make_ctc_step(std::string pad, std::string delimiter, bool cleanu
   return step_of<CtcStage>(CtcOptions{std::move(pad), std::move(delimiter), cleanup});
 }
 
+std::string DecoderStage::replaced(std::string_view text, std::string_view from,
+                                   std::string_view to) {
+  std::string out;
+  if (from.empty()) {
+    size_t characters = 1;
+    for (size_t at = 0; at < text.size(); ++characters) at += decode_utf8(text, at).bytes;
+    if (!may_grow(0, characters * to.size())) return std::string(text);
+    for (size_t at = 0; at < text.size();) {
+      const size_t bytes = decode_utf8(text, at).bytes;
+      out += to;
+      out += text.substr(at, bytes);
+      at += bytes;
+    }
+    return out += to;
+  }
+  size_t at = 0;
+  for (size_t found; (found = text.find(from, at)) != std::string_view::npos;
+       at = found + from.size()) {
+    if (!may_grow(from.size(), to.size())) break;
+    out += text.substr(at, found - at);
+    out += to;
+  }
+  return out += text.substr(at);
+}
+
 std::string without_spaces_before_endings(std::string_view text) {
   constexpr std::pair<const char*, const char*> kEndings[] = {
       {" .", "."},     {" ?", "?"},   {" !", "!"},           {" ,", ","},   {" ' ", "'"},
       {" n't", "n't"}, {" 'm", "'m"}, {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"},
       {" 're", "'re"}};
   std::string out(text);
-  for (const auto& [from, to] : kEndings) out = replaced(out, from, to);
+  for (const auto& [from, to] : kEndings) {
+    std::string next;
+    size_t at = 0;
+    for (size_t found; (found = out.find(from, at)) != std::string::npos;
+         at = found + std::string_view(from).size()) {
+      next.append(out, at, found - at);
+      next += to;
+    }
+    out = next.append(out, at);
+  }
   return out;
 }
 

@@ -1,5 +1,7 @@
 // tokenizer.json in full: each component alone and the combinations that models use, and folders
 // without one, against what Hugging Face's libraries gave for tests/data/tokenizer/json_*.json.
+#include <chrono>
+
 #include "tokenizer/test_support.h"
 
 namespace hearth {
@@ -172,6 +174,52 @@ TEST(HuggingFaceJson, LongAddedTokensAreFound) {
   wanted.insert(wanted.end(), {id, id});
   wanted.insert(wanted.end(), low.begin(), low.end());
   EXPECT_EQ((*made)->encode("low" + text + text + "low", kParsed), wanted);
+}
+
+// Steps that multiply what they are given, and texts without an end, stay within bounds.
+TEST(HuggingFaceJson, StepsThatMultiplyAreHeldBack) {
+  Json json = bert();
+  std::string normalizers, decoders;
+  for (int i = 0; i < 12; ++i) {
+    normalizers += R"({"type":"Replace","pattern":{"String":"l"},"content":"llll"},)";
+    decoders += R"({"type":"Replace","pattern":{"String":"l"},"content":"lll"},)";
+    decoders += R"({"type":"BPEDecoder","suffix":""},)";
+  }
+  normalizers.pop_back();
+  decoders.pop_back();
+  json.set("normalizer", *Json::parse(R"({"type":"Sequence","normalizers":[)" + normalizers + "]}"));
+  json.set("decoder", *Json::parse(R"({"type":"Sequence","decoders":[)" + decoders + "]}"));
+  const auto made = Tokenizer::from_hugging_face(json, Json());
+  ASSERT_TRUE(made) << made.error().message;
+  EXPECT_FALSE((*made)->encode("l", kPlain).empty());
+  const auto low = (*made)->find("low");
+  ASSERT_GE(low, 0);
+  EXPECT_LT((*made)->decode(std::vector<TokenId>(10, low), false).size(), size_t{1} << 26);
+  std::string levels;
+  for (int i = 0; i < 20; ++i) levels += R"({"type":"ByteLevel"},)";
+  levels.pop_back();
+  json.set("pre_tokenizer",
+           *Json::parse(R"({"type":"Sequence","pretokenizers":[)" + levels + "]}"));
+  EXPECT_FALSE(Tokenizer::from_hugging_face(json, Json()));
+}
+
+TEST(HuggingFaceJson, LongTextsTakeLinearTime) {
+  const Json fixture = read_fixture("json_models");
+  for (const Json& entry : fixture["tokenizers"].as_array()) {
+    if (!entry["tokenizer"].is_object()) continue;
+    const auto made = Tokenizer::from_hugging_face(entry["tokenizer"], entry["config"]);
+    ASSERT_TRUE(made) << made.error().message;
+    for (const char* piece : {"a", " ", "low ", "\u4F60", "\u0301", "!", "<x>", "'", "\xFF"}) {
+      std::string text;
+      while (text.size() < 200000) text += piece;
+      const auto start = std::chrono::steady_clock::now();
+      const auto ids = (*made)->encode(text, {});
+      stream_of(**made, ids, true);
+      const double seconds =
+          std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      EXPECT_LT(seconds, 20.0) << entry["name"].as_string() << " on " << piece;
+    }
+  }
 }
 
 }  // namespace

@@ -117,7 +117,7 @@ Result<void> pad(std::span<TextEncoding> encodings, const Padding& padding) {
   if (padding.length) length = *padding.length;
   if (padding.multiple_of > 0 && length % padding.multiple_of > 0)
     length += padding.multiple_of - length % padding.multiple_of;
-  const size_t max = size_t{1} << 28;
+  const size_t max = size_t{1} << 26;
   if (length > max / std::max<size_t>(encodings.size(), 1))
     return fail(Code::kTooLarge, "padding {} texts to {} ids each", encodings.size(), length);
   for (TextEncoding& encoding : encodings) {

@@ -21,7 +21,7 @@ struct NormalText {
 
 // A text that is longer than kGrowthMax and kGrowthRatio times the original meets no further steps
 // and no further replacements: files could make a page of one character.
-inline constexpr size_t kGrowthMax = size_t{1} << 24, kGrowthRatio = 8;
+inline constexpr size_t kGrowthMax = size_t{1} << 22, kGrowthRatio = 8;
 
 class NormalizerStep {
  public:

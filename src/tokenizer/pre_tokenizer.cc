@@ -92,6 +92,12 @@ bool PreTokenizer::drop_byte_level() {
 Result<void> PreTokenizer::finish(bool scanners) {
   if (steps_.size() > kStepsMax)
     return fail(Code::kUnsupported, "a pre-tokenizer of more than {} steps", kStepsMax);
+  // Each of them may double the text.
+  constexpr ptrdiff_t kByteLevelsMax = 4;
+  const auto is_byte_level = [](const Step& step) { return step.kind == Step::Kind::kByteLevel; };
+  if (std::count_if(steps_.begin(), steps_.end(), is_byte_level) > kByteLevelsMax)
+    return fail(Code::kUnsupported, "a pre-tokenizer of more than {} ByteLevel steps",
+                kByteLevelsMax);
   for (size_t i = 0; i < steps_.size(); ++i) {
     Step& step = steps_[i];
     // An empty literal matches between all characters, which only the patterns' engine knows.
