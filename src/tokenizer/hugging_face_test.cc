@@ -29,6 +29,25 @@ void check_pairs(const Tokenizer& tokenizer, const Json& texts, const Json& pair
   }
 }
 
+// What truncation and padding make of the pairs, and of their first texts alone.
+void check_batches(const Tokenizer& tokenizer, const Json& texts, const Json& batches) {
+  if (!batches.is_array()) return;
+  ASSERT_EQ(batches.as_array().size(), 2 * texts.as_array().size());
+  for (size_t i = 0; i < batches.as_array().size(); ++i) {
+    const Json::Array& text = texts.as_array()[i / 2].as_array();
+    const Json& wanted = batches.as_array()[i];
+    TextPair pair{.first = text[0].as_string()};
+    if (i % 2 == 0) pair.second = text[1].as_string();
+    const auto batch = tokenizer.encode_batch({&pair, 1}, {});
+    ASSERT_EQ(batch.has_value(), wanted.is_object()) << i;
+    if (!batch) continue;
+    EXPECT_EQ(batch->front().ids, ids_of(wanted["ids"])) << i;
+    EXPECT_EQ(batch->front().type_ids, ids_of(wanted["types"])) << i;
+    const std::vector<uint8_t>& mask = batch->front().attention_mask;
+    EXPECT_EQ(std::vector<TokenId>(mask.begin(), mask.end()), ids_of(wanted["mask"])) << i;
+  }
+}
+
 std::string stream_of(const Tokenizer& tokenizer, const std::vector<TokenId>& ids, bool special) {
   StreamDecoder decoder(tokenizer, special);
   std::string out;
@@ -64,6 +83,7 @@ int check(const Tokenizer& tokenizer, const Json& fixture, const Json& entry) {
     check_decoded(tokenizer, full, true, special.as_string());
   }
   check_pairs(tokenizer, fixture["pairs"], entry["pairs"]);
+  check_batches(tokenizer, fixture["pairs"], entry["batches"]);
   for (const Json& row : entry["odd"].as_array())
     check_decoded(tokenizer, ids_of(row["ids"]), false, row["decoded"].as_string());
   return static_cast<int>(rows.size());

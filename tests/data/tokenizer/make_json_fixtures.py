@@ -304,6 +304,34 @@ def deep_prefix():
                    special_tokens=["<unk>"], continuing_subword_prefix="##")
 
 
+def limited():
+    """Truncation and padding: what the library gives for the pairs and their first texts."""
+    out = []
+    for number, (limit, fill) in enumerate([
+            ({"max_length": 6, "strategy": "longest_first", "direction": "right"},
+             {"length": 8, "direction": "left", "pad_id": 4, "pad_type_id": 1}),
+            ({"max_length": 7, "strategy": "longest_first", "direction": "left"},
+             {"pad_to_multiple_of": 4, "pad_id": 0}),
+            ({"max_length": 9, "strategy": "only_second", "direction": "left"}, {"length": 5})]):
+        tok = bert()
+        item = entry(f"limits {number}", tok)
+        tok.enable_truncation(stride=0, **limit)
+        tok.enable_padding(pad_token="[MASK]", **fill)
+        item["tokenizer"] = json.loads(tok.to_str())
+        item["batches"] = []
+        for first, second in PAIRS:
+            for texts in ((first, second), (first,)):
+                try:
+                    got = tok.encode(*texts)
+                except Exception:  # nothing would be left of the text to be cut
+                    item["batches"].append(None)
+                    continue
+                item["batches"].append({"ids": got.ids, "types": got.type_ids,
+                                        "mask": got.attention_mask})
+        out.append(item)
+    return out
+
+
 def folder(name, cls, files):
     """What transformers makes of a folder of files."""
     with tempfile.TemporaryDirectory() as path:
@@ -372,7 +400,7 @@ def main():
     models_ = [entry(make.__name__, make()) for make in (
         bert, roberta, clip, t5, deberta, whisper, word_level, deep_prefix)]
     models_.append(entry("cleaned", cleaned(), {"clean_up_tokenization_spaces": True}))
-    write("json_models.json", models_ + folders())
+    write("json_models.json", models_ + limited() + folders())
 
 
 if __name__ == "__main__":
