@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/utf8.h"
+#include "template/builtin.h"
 #include "template/template.h"
 
 namespace hearth {
@@ -151,6 +152,8 @@ TEST(TemplateMarked, AsAWhole) {
       {"{{ 'a' | indent(2, true) }}{{ x | indent(2, true) }}{{ 'a'.join([x]) | title }}",
        "  a‹  <x><X>›"},
       {"{{ [x, 'b'] | map('upper') | join('-') }}", "‹<X>›-B"},
+      {"{{ 'a' ~ (x | wordwrap(2)) }}{{ 'a'.translate({97: x}) }}{{ x | pprint }}",
+       "a‹<x\n><x>'<x>'›"},
       {"{{ ('x' ~ x) | urlencode }}{{ {'a': x} | xmlattr }}", "‹x%3Cx%3E a=\"&lt;x&gt;\"›"},
       {"{{ {x: 1}.items() | list }}{{ {x: 1}.keys() | list | first }}", "‹[('<x>', 1)]<x>›"},
       {"{{ namespace(a=x) }}", "‹<Namespace {'a': '<x>'}>›"},
@@ -158,6 +161,70 @@ TEST(TemplateMarked, AsAWhole) {
        "‹<x>›,b‹[['<x>'], ['b']]›"},
   };
   for (const Rule& rule : kRules) check(rule);
+}
+
+// Private-use characters as ranges.
+std::vector<TextRange> sentinels(const std::string& text) {
+  Rendered out;
+  for (size_t i = 0; i < text.size();) {
+    Decoded next = decode_utf8(text, i);
+    out.append(std::string_view(text).substr(i, next.bytes),
+               next.code >= 0xE000 && next.code <= 0xF8FF);
+    i += next.bytes;
+  }
+  return out.foreign;
+}
+
+bool covers(const std::vector<TextRange>& outer, const std::vector<TextRange>& inner) {
+  return std::ranges::all_of(inner, [&](const TextRange& part) {
+    return std::ranges::any_of(outer, [&](const TextRange& range) {
+      return range.begin <= part.begin && part.end <= range.end;
+    });
+  });
+}
+
+// Whatever a builtin makes of private-use characters is marked: new ones too.
+void check_builtin(const std::string& expression, const Json& context, size_t& rendered) {
+  SCOPED_TRACE(expression);
+  auto compiled = Template::compile("{% set x = messages[0] %}{% set y = messages[1] %}{{ " +
+                                    expression + " }}");
+  if (!compiled) return;
+  auto marked = compiled->render_marked(context);
+  if (!marked) return;
+  ++rendered;
+  expect_well_formed(*marked);
+  EXPECT_TRUE(covers(marked->foreign, sentinels(marked->text))) << shown(*marked);
+}
+
+TEST(TemplateMarked, NoBuiltinLetsTextEscape) {
+  Json context;
+  Json messages;
+  messages.push_back("\uE000\uE001 \uE002");
+  messages.push_back("\uE003");
+  context.set("messages", messages);
+  const std::vector<std::string> uses = {
+      "x | NAME", "x | NAME(1)", "x | NAME(y)", "x | NAME(x, y)", "'a%s{}' | NAME(x)",
+      "[x, 'b'] | NAME", "[x, y] | NAME | list", "[[x, y]] | NAME(0) | list", "{x: y} | NAME",
+      "{x: y} | NAME | list", "'a b' | NAME(x, x, x)", "[1, 2] | NAME(x)", "NAME(x)", "NAME(a=x)",
+      "x.NAME()", "x.NAME(y)", "x.NAME(1)", "x.NAME(y, x)", "'a%s{} b'.NAME(x)",
+      "'ab'.NAME('b', x)",
+      "'ab'.NAME({'a': x})", "'ab'.NAME([x, y])", "'a'.NAME(9, y)", "'{a}'.NAME(a=x)", "[x].NAME()",
+      "{x: y}.NAME()", "{x: y}.NAME(x)", "{x: y}.NAME() | list", "x is NAME",
+      "'ab'.translate('ab'.NAME('ab', 'q' ~ y))", "NAME(x)()", "NAME(x).next()"};
+  using namespace jinja;
+  size_t rendered = 0;
+  for (auto table : {text_filters(), value_filters(), sequence_filters(), layout_filters(),
+                     urlize_filter(), tests_table(), globals_table(), string_methods(),
+                     list_methods(), dict_methods()}) {
+    for (const Builtin& row : table) {
+      if (row.name == "raise_exception") continue;
+      for (std::string use : uses) {
+        use.replace(use.find("NAME"), 4, row.name);
+        check_builtin(use, context, rendered);
+      }
+    }
+  }
+  EXPECT_GT(rendered, 500u);
 }
 
 TEST(TemplateMarked, WorkOnMarksIsCounted) {
@@ -191,29 +258,9 @@ Json disguised(const Json& json, std::string_view name) {
   return out;
 }
 
-// Private-use characters as ranges.
-std::vector<TextRange> sentinels(const std::string& text) {
-  Rendered out;
-  for (size_t i = 0; i < text.size();) {
-    Decoded next = decode_utf8(text, i);
-    out.append(std::string_view(text).substr(i, next.bytes),
-               next.code >= 0xE000 && next.code <= 0xF8FF);
-    i += next.bytes;
-  }
-  return out.foreign;
-}
-
 struct Tally {
   size_t rendered = 0, exact = 0;
 };
-
-bool covers(const std::vector<TextRange>& outer, const std::vector<TextRange>& inner) {
-  return std::ranges::all_of(inner, [&](const TextRange& part) {
-    return std::ranges::any_of(outer, [&](const TextRange& range) {
-      return range.begin <= part.begin && part.end <= range.end;
-    });
-  });
-}
 
 // Sentinels are always marked. Nothing else is, unless a filter worked on them.
 void check_template(const std::string& source, const Json& context, Tally& tally) {

@@ -311,6 +311,7 @@ Result<Value> maketrans(Call& call) {
     }
     return made;
   }
+  table.foreign = call.arg[1].is_foreign();  // its characters come back as numbers
   auto from = to_code_points(TRY(call.text(0))), to = to_code_points(TRY(call.text(1)));
   if (from.size() != to.size()) {
     return fail(Code::kInvalid, "the first two arguments must have equal length");
