@@ -1,6 +1,7 @@
 // The normalizer "Precompiled": a Charsmap, which a tokenizer.json holds in base64.
 #include <algorithm>
 
+#include "base/utf8.h"
 #include "tokenizer/charsmap.h"
 #include "tokenizer/normalizer_step.h"
 
@@ -42,8 +43,12 @@ class CharsmapStep final : public NormalizerStep {
   NormalText run(NormalText in, RegexScratch&) const override {
     const std::string_view text = in.text;
     NormalText out{map_.normalize_graphemes(text)};
-    // The first character's share: exact unless it is part of a longer cluster with a rule.
-    out.lead = std::min(out.text.size(), map_.normalize_graphemes(text.substr(0, in.lead)).size());
+    if (in.lead == 0 || out.text.empty()) return out;
+    // The first character's share: exact unless it is part of a longer cluster with a rule. Where
+    // nothing is left of it, the reference takes what comes next for the first.
+    out.lead = map_.normalize_graphemes(text.substr(0, in.lead)).size();
+    if (out.lead == 0) out.lead = decode_utf8(out.text, 0).bytes;
+    out.lead = std::min(out.lead, out.text.size());
     return out;
   }
 
