@@ -182,8 +182,9 @@ Result<std::shared_ptr<const Tokenizer>> make_bpe_from_gguf(const Metadata& meta
   pairs.reserve(lines.strings.size());
   for (const std::string_view line : lines.strings) {
     const size_t space = line.find(' ', 1);
-    if (space != std::string_view::npos) pairs.push_back({line.substr(0, space), line.substr(space + 1)});
-    else pairs.push_back({});  // keeps its rank
+    // A line without a space keeps its rank.
+    if (space == std::string_view::npos) pairs.push_back({});
+    else pairs.push_back({line.substr(0, space), line.substr(space + 1)});
   }
   ReadMerges merges = read_merges(vocabulary, pairs, false);
   vocabulary.add_bos = TRY(metadata.boolean("tokenizer.ggml.add_bos_token", row->add_bos));

@@ -207,7 +207,8 @@ TEST(HuggingFaceJson, StepsThatMultiplyAreHeldBack) {
   }
   normalizers.pop_back();
   decoders.pop_back();
-  json.set("normalizer", *Json::parse(R"({"type":"Sequence","normalizers":[)" + normalizers + "]}"));
+  json.set("normalizer",
+           *Json::parse(R"({"type":"Sequence","normalizers":[)" + normalizers + "]}"));
   json.set("decoder", *Json::parse(R"({"type":"Sequence","decoders":[)" + decoders + "]}"));
   const auto made = Tokenizer::from_hugging_face(json, Json());
   ASSERT_TRUE(made) << made.error().message;

@@ -24,8 +24,9 @@ CORPUS = [
     "naïve café Übergröße αβγ Привет мир 你好世界 こんにちは カタカナー 한국어 שלום مرحبا नमस्ते ไทย",
 ] * 6
 TEXTS = [
-    "", " ", "  a", "a ", "Hello world", " The quick  brown fox .", "is n't it ' s they ' re ?",
-    "They're lower, isn't it?", "I'LL 'S n't do not 've", "12 1234 3.14 x² ½ Ⅳ ٣", "a\nb\r\n\tc \u00a0\u3000d", "naïve CAFÉ É",
+    "", " ", "  a", "a ", "Hello world", " The quick  brown fox .",
+    "is n't it ' s they ' re ?", "They're lower, isn't it?", "I'LL 'S n't do not 've",
+    "12 1234 3.14 x² ½ Ⅳ ٣", "a\nb\r\n\tc \u00a0\u3000d", "naïve CAFÉ É",
     "e\u0301te\u0301 \u0323\u0301",
     "İstanbul ıI ß ẞ ΑΣΑΣ ﬁ Å", "Привет, МИР!", "你好，世界。好", "カー こんに、",
     "한국어 가 \u1100\u1161", "שלום مرحبا", "नमस्ते ไทย", "🙂👍🏽 👩‍👩‍👧",
