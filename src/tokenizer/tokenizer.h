@@ -1,6 +1,6 @@
 // Tokenizer: text <-> token ids, equal to the reference tokenizer of each model. Immutable and
-// thread-safe once made. Models of two kinds so far: byte-level BPE and SentencePiece BPE
-// ("llama" in GGUF); each pre-tokenizer is one row of a table.
+// thread-safe once made. README.md lists the kinds of model; each pre-tokenizer is one row of a
+// table.
 #pragma once
 
 #include <cstdint>
