@@ -66,5 +66,63 @@ TEST(TemplateCases, EveryCaseOfTheSharedCorpus) {
   EXPECT_EQ(with_tag, generation.size());
 }
 
+// A message of 1 MiB, 400 more and a hundred tools.
+Json full_context() {
+  Json context;
+  Json messages, tools;
+  auto add = [&](std::string_view role, std::string text) {
+    Json message;
+    message.set("role", role);
+    message.set("content", std::move(text));
+    messages.push_back(std::move(message));
+  };
+  std::string long_text;
+  while (long_text.size() < (1u << 20)) long_text += "words and wörds ";
+  add("user", long_text);
+  for (int i = 0; i < 200; ++i) {
+    add("assistant", "<think>hm</think> answer " + std::to_string(i));
+    add("user", " question " + std::to_string(i) + "\n");
+  }
+  for (int i = 0; i < 100; ++i) {
+    auto tool = Json::parse(R"({"type": "function", "function": {"name": "f", "description": "d",
+        "parameters": {"type": "object", "required": ["a"], "properties": {
+            "a": {"type": "string", "description": "what"}, "b": {"type": "integer"}}}}})");
+    EXPECT_TRUE(tool.has_value());
+    tools.push_back(tool.value_or(Json()));
+  }
+  context.set("messages", std::move(messages));
+  context.set("tools", std::move(tools));
+  context.set("bos_token", "<s>");
+  context.set("eos_token", "</s>");
+  context.set("add_generation_prompt", true);
+  return context;
+}
+
+// Budgets stop runaways, not long conversations.
+TEST(TemplateCases, LongPromptsStayWithinTheBudgets) {
+  const std::string folder = std::string(HEARTH_SHARED_DATA) + "/templates";
+  if (!std::filesystem::exists(folder)) {
+    GTEST_SKIP() << "no " << folder << ": the shared corpus is not here";
+  }
+  const Json context = full_context();
+  size_t rendered = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (entry.path().extension() != ".jinja") continue;
+    SCOPED_TRACE(entry.path().string());
+    auto source = read_file(entry.path().string(), 16u << 20);
+    ASSERT_TRUE(source.has_value()) << source.error().message;
+    auto compiled = Template::compile(*source);
+    ASSERT_TRUE(compiled.has_value()) << compiled.error().message;
+    auto text = compiled->render(context);
+    if (!text) {
+      EXPECT_NE(text.error().code, Code::kTooLarge) << text.error().message;
+      continue;
+    }
+    ++rendered;
+    EXPECT_GT(text->size(), size_t{1} << 19);
+  }
+  EXPECT_GE(rendered, 25u);
+}
+
 }  // namespace
 }  // namespace hearth

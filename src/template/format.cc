@@ -94,8 +94,9 @@ std::string general(double value, int64_t precision, bool keep_zeros, int64_t po
 }
 
 Result<std::string> float_digits(double value, const Spec& spec) {
-  if (std::isnan(value)) return "nan";
-  if (std::isinf(value)) return "inf";
+  std::string_view percent = spec.type == '%' ? "%" : "";
+  if (std::isnan(value)) return fmt::format("nan{}", percent);
+  if (std::isinf(value)) return fmt::format("inf{}", percent);
   if (spec.precision > kPrecisionMax) return fail(Code::kTooLarge, "a precision is too large");
   int64_t precision = spec.precision < 0 ? 6 : spec.precision;
   char kind = static_cast<char>(spec.type | 0x20);
@@ -121,7 +122,7 @@ Result<std::string> float_digits(double value, const Spec& spec) {
 
 }  // namespace
 
-Result<int64_t> read_number(std::string_view text, size_t& at, int64_t none) {
+Result<int64_t> read_ascii_number(std::string_view text, size_t& at, int64_t none) {
   size_t first = at;
   while (at < text.size() && text[at] >= '0' && text[at] <= '9') ++at;
   if (at == first) return none;
@@ -129,6 +130,18 @@ Result<int64_t> read_number(std::string_view text, size_t& at, int64_t none) {
   auto read = std::from_chars(text.data() + first, text.data() + at, value);
   if (read.ec != std::errc{}) return fail(Code::kInvalid, "a number in a format is too large");
   return value;
+}
+
+Result<int64_t> read_number(std::string_view text, size_t& at, int64_t none) {
+  std::string digits;
+  while (at < text.size()) {
+    Decoded next = decode_utf8(text, at);
+    if (!is_decimal(next.code)) break;
+    digits += static_cast<char>(next.code < 0x80 ? next.code : '0' + decimal_value(next.code));
+    at += next.bytes;
+  }
+  size_t start = 0;
+  return read_ascii_number(digits, start, none);
 }
 
 Result<std::string> pad(Interp& in, const Spec& spec, std::string prefix, std::string text,

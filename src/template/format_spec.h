@@ -21,8 +21,10 @@ struct Spec {
   char type = 0;
 };
 
-// A run of digits at text[at], or `none`.
+// A run of digits at text[at], or `none`. Python takes decimal digits of every script.
 Result<int64_t> read_number(std::string_view text, size_t& at, int64_t none);
+// The same for the % operator, which takes ASCII only.
+Result<int64_t> read_ascii_number(std::string_view text, size_t& at, int64_t none);
 
 // `text` on the spec's width; `prefix` (sign, 0x) stays in front where the fill goes between.
 Result<std::string> pad(Interp& in, const Spec& spec, std::string prefix, std::string text,

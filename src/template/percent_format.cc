@@ -49,7 +49,7 @@ class Percent {
   }
 
   Result<int64_t> star_or_number(int64_t none) {
-    if (at_ >= text_.size() || text_[at_] != '*') return read_number(text_, at_, none);
+    if (at_ >= text_.size() || text_[at_] != '*') return read_ascii_number(text_, at_, none);
     ++at_;
     Value value = TRY(next());
     if (!value.is_integral()) return type_error("* wants int");
