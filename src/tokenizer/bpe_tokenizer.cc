@@ -169,7 +169,11 @@ std::string BpeTokenizer::entry_bytes(std::string_view entry) const {
 Result<std::shared_ptr<const Tokenizer>> make_bpe_from_gguf(const Metadata& metadata) {
   Vocabulary vocabulary = TRY(read_gguf_vocabulary(metadata));
   if (vocabulary.model_name == "gemma4") vocabulary.pre_name = "gemma4";
-  if (vocabulary.pre_name.empty()) vocabulary.pre_name = "default";
+  if (vocabulary.pre_name.empty()) {
+    // Files older than the key; all models of GPT-NeoX's architecture cut as GPT-2 does.
+    const bool neox = TRY(metadata.text("general.architecture", "")) == "gptneox";
+    vocabulary.pre_name = neox ? "gpt-2" : "default";
+  }
   const PreTokenizerRow* row = find_pre_tokenizer(vocabulary.pre_name);
   if (!row)
     return fail(Code::kUnsupported, "tokenizer.ggml.pre: the pre-tokenizer '{}' is not supported",

@@ -61,6 +61,19 @@ INSTANTIATE_TEST_SUITE_P(Fixtures, ByteLevelGguf,
                                          GgufCase{"llama3", "llama-bpe"}),
                          [](const auto& info) { return std::string(info.param.fixture); });
 
+// GPT-NeoX's files from before tokenizer.ggml.pre.
+TEST(OldGguf, AnOldFileOfGptNeoxCutsAsGpt2) {
+  const Json fixture = read_fixture("tiny");
+  Metadata old, named = gguf_of_hugging_face(fixture["tokenizer"], "gpt-2");
+  for (const auto& [key, value] : named.pairs())
+    if (key != "tokenizer.ggml.pre") old.set(key, value);
+  old.set_string("general.architecture", "gptneox");
+  const auto made = Tokenizer::from_gguf(old);
+  ASSERT_TRUE(made) << made.error().message;
+  for (const Json& row : fixture["cases"].as_array())
+    EXPECT_EQ((*made)->encode(row["text"].as_string(), kPlain), ids_of(row["ids"]));
+}
+
 class SentencePieceGguf : public testing::TestWithParam<const char*> {};
 
 TEST_P(SentencePieceGguf, EncodesAndDecodesAsTheReference) {
