@@ -86,6 +86,8 @@ arguments_of() {
       printf '%s\n' --program "$build/tokenizer/tokenizer_encode_texts" --count 5000
       [ ! -d "$data" ] || printf '%s\n' --text "$data/text/wiki.test.raw" \
         --strings "$data/strings/blns.json" "$data"/vocabs/*.gguf ;;
+    tokenizer_json.py)
+      printf '%s\n' --program "$build/tokenizer/tokenizer_json_cases" --files 3000 --characters ;;
     jinja_templates.py)
       printf '%s\n' --program "$build/template/template_render_requests"
       [ ! -d "$data" ] || printf '%s\n' --templates "$data/templates" ;;
