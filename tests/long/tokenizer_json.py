@@ -37,8 +37,9 @@ PIECES = [
     "ß", "İ", "ı", "Σ", "ς", "ﬁ", "Å", "你", "好世", "界。", "か", "カー", "한국", "שלום", "مرحبا",
     "नमस्ते", "ไทย", "🙂", "👍🏽", "👩‍👩‍👧", "\u00a0", "\u3000", "\u200b", "\u200d", "\u2028",
     "\u0085", "\ufeff", "\u0000", "\u0001", "\u007f", "\u00ad", "\ufffd", "▁", "▁a", "Ġ", "##a",
-    "</w>", "<0x41>", "<s>", "</s>", "<pad>", "[CLS]", "[SEP]", "[UNK]", "<unk>", "<x>", "<y>", "word", "words",
-    "x y", "², ", "½", "Ⅳ", "٣", "①", "Ⓐ", "a_b", "\u0300", "\u0323\u0301", "ᾳ", "가", "\u1100\u1161",
+    "</w>", "<0x41>", "<s>", "</s>", "<pad>", "[CLS]", "[SEP]", "[UNK]", "<unk>", "<x>", "<y>",
+    "word", "words", "x y", "², ", "½", "Ⅳ", "٣", "①", "Ⓐ", "a_b", "\u0300", "\u0323\u0301", "ᾳ",
+    "가", "\u1100\u1161",
     "~", "`", "$", "+", "<", ">", "|", "^", "=", "\\", "/", ",", ";", "\u2019", "«", "¿", "、",
 ]
 ADDED = ["<s>", "</s>", "<pad>", "[CLS]", "[SEP]", "<x>", "<y>", "word", " x", "x y", "The", "é",
@@ -147,8 +148,7 @@ CHARSMAPS = []
 
 def normalizer(rng, depth=0):
     kind = rng.choice(["BertNormalizer", "Precompiled", "StripAccents", "Nmt", "ByteLevel",
-                       "Prepend", "Replace",
-                       "Strip", "Lowercase", "NFC", "NFD", "NFKC", "NFKD", "Sequence"])
+                       "Prepend", "Replace", "Strip", "Lowercase", "NFC", "NFD", "NFKC", "NFKD", "Sequence"])
     flip = lambda: rng.random() < 0.5
     if kind == "BertNormalizer":
         return {"type": kind, "clean_text": flip(), "handle_chinese_chars": flip(),
