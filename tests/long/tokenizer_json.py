@@ -148,7 +148,8 @@ CHARSMAPS = []
 
 def normalizer(rng, depth=0):
     kind = rng.choice(["BertNormalizer", "Precompiled", "StripAccents", "Nmt", "ByteLevel",
-                       "Prepend", "Replace", "Strip", "Lowercase", "NFC", "NFD", "NFKC", "NFKD", "Sequence"])
+                       "Prepend", "Replace", "Strip",
+                       "Lowercase", "NFC", "NFD", "NFKC", "NFKD", "Sequence"])
     flip = lambda: rng.random() < 0.5
     if kind == "BertNormalizer":
         return {"type": kind, "clean_text": flip(), "handle_chinese_chars": flip(),
