@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Measures Hearth's tokenizers beside Hugging Face's `tokenizers`, tiktoken, SentencePiece and llama.cpp.
+"""Measures Hearth's tokenizers beside `tokenizers`, tiktoken, SentencePiece and llama.cpp.
 
     tokenizer_speed.py --program build/bench/.../tokenizer_encode_texts --text FILE VOCAB.gguf...
-                  [--rounds 5] [--python PATH]
+                  [--rounds 5]
 
 Each round encodes the whole text once with every program, one after the other on one core, so that
-the machine's moods fall on all; the table has the best of the rounds (MB/s of UTF-8) and the ratios.
-tokenizer.json, SentencePiece's model and tiktoken's ranks are made from the GGUF file; that all give
-the same ids is checked first (llama.cpp's are only counted: it has other rules at some places).
+the machine's moods fall on all; the table has the best of the rounds (MB/s of UTF-8) and the
+ratios. tokenizer.json, SentencePiece's model and tiktoken's ranks are made from the GGUF file; a
+peer that gives other ids is named.
 Peers that cannot be imported are left out and named. Needs: gguf; for the peers tokenizers,
 tiktoken, sentencepiece, llama_cpp.
 """
@@ -81,7 +81,7 @@ def tiktoken(vocab, text, path):
 
 
 def sentencepiece(vocab, text, path):
-    if vocab.model != "llama":
+    if vocab.model not in ("llama", "t5"):
         return None
     model = forms.SentencePiece(vocab)
     return Peer(lambda: model.encode(text))

@@ -1,7 +1,5 @@
 #include "base/utf8.h"
 
-#include <unicode/uchar.h>
-
 namespace hearth {
 namespace {
 
@@ -133,22 +131,6 @@ std::string Utf8Stream::finish() {
   std::string out = replace_invalid_utf8(pending_);
   pending_.clear();
   return out;
-}
-
-int display_width(std::string_view text) {
-  int width = 0;
-  for (size_t i = 0; i < text.size();) {
-    Decoded d = decode_utf8(text, i);
-    i += d.bytes;
-    auto code = static_cast<UChar32>(d.code);
-    int category = u_charType(code);
-    if (category == U_NON_SPACING_MARK || category == U_ENCLOSING_MARK ||
-        category == U_FORMAT_CHAR || category == U_CONTROL_CHAR)
-      continue;
-    int east_asian = u_getIntPropertyValue(code, UCHAR_EAST_ASIAN_WIDTH);
-    width += east_asian == U_EA_WIDE || east_asian == U_EA_FULLWIDTH ? 2 : 1;
-  }
-  return width;
 }
 
 }  // namespace hearth

@@ -40,7 +40,4 @@ class Utf8Stream {
   std::string pending_;
 };
 
-// Columns that a terminal gives to `text`: wide characters count two, combining ones none.
-int display_width(std::string_view text);
-
 }  // namespace hearth

@@ -107,13 +107,5 @@ TEST(Utf8Stream, WaitsForTheRest) {
   EXPECT_EQ(stream.finish(), "");
 }
 
-TEST(Utf8, DisplayWidth) {
-  EXPECT_EQ(display_width("abc"), 3);
-  EXPECT_EQ(display_width("\xE6\x97\xA5\xE6\x9C\xAC"), 4);  // two wide characters
-  EXPECT_EQ(display_width("e\xCC\x81"), 1);                 // e, combining acute
-  EXPECT_EQ(display_width("\xF0\x9F\x98\x80"), 2);
-  EXPECT_EQ(display_width(""), 0);
-}
-
 }  // namespace
 }  // namespace hearth

@@ -1,7 +1,8 @@
 // hearth run: a question and its answer, or a chat.
+#include <poll.h>
 #include <unistd.h>
 
-#include <iostream>
+#include <cerrno>
 
 #include "base/file.h"
 #include "base/utf8.h"
@@ -38,9 +39,28 @@ class MessageReader {
   Result<terminal::ReadLine> read_line(std::string_view prompt, std::string initial) {
     if (editor_) return editor_->read(prompt, std::move(initial));
     write_err(prompt);
+    return read_plain_line();
+  }
+
+  // From a terminal without escape sequences, which edits lines itself.
+  static terminal::ReadLine read_plain_line() {
     std::string line;
-    if (!std::getline(std::cin, line)) return terminal::ReadLine{terminal::ReadEnd::kEndOfInput};
-    return terminal::ReadLine{terminal::ReadEnd::kLine, std::move(line)};
+    while (true) {
+      pollfd ready[] = {{STDIN_FILENO, POLLIN, 0}, {interrupt_descriptor(), POLLIN, 0}};
+      if (poll(ready, 2, -1) < 0 && errno != EINTR) return {terminal::ReadEnd::kEndOfInput};
+      if (interrupted()) {
+        clear_interrupts();
+        write_err("\n");
+        return {terminal::ReadEnd::kInterrupted};
+      }
+      if (ready[0].revents == 0) continue;
+      char c;
+      const ssize_t got = ::read(STDIN_FILENO, &c, 1);
+      if (got < 0 && errno == EINTR) continue;
+      if (got <= 0 && line.empty()) return {terminal::ReadEnd::kEndOfInput};
+      if (got <= 0 || c == '\n') return {terminal::ReadEnd::kLine, std::move(line)};
+      line += c;
+    }
   }
 
   std::optional<terminal::LineEditor> editor_;

@@ -8,6 +8,9 @@
 namespace hearth {
 namespace {
 
+constexpr std::string_view kModelWords =
+    "; [[ $word == -* ]] || words=$(hearth list --names 2>/dev/null)";
+
 std::string spaced(std::string_view choices) {
   std::string out(choices);
   std::replace(out.begin(), out.end(), '|', ' ');
@@ -74,14 +77,14 @@ std::string bash_script() {
         out += fmt::format("      '{} --{}') compopt -o filenames; COMPREPLY=($(compgen -f -- "
                            "\"$word\")); return ;;\n", command->name, row.name);
       else
-        out += fmt::format("      '{} --{}') COMPREPLY=($(compgen -W {} -- \"$word\")); return ;;\n",
+        out += fmt::format("      '{} --{}') COMPREPLY=($(compgen -W {} -- "
+                           "\"$word\")); return ;;\n",
                            command->name, row.name, quoted(spaced(row.choices)));
     }
   out += "    esac\n    case \"$command\" in\n";
   for (const Command* command : shown_commands())
     out += fmt::format("      {}) words={}{} ;;\n", command->name, quoted(flags_of(*command)),
-                       takes_models(*command)
-                           ? "; [[ $word == -* ]] || words=$(hearth list --names 2>/dev/null)" : "");
+                       takes_models(*command) ? kModelWords : "");
   out +=
       "    esac\n  fi\n"
       "  COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n"

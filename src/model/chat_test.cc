@@ -85,7 +85,8 @@ TEST(ChatFormat, ReasoningIsAskedForAndNoticed) {
   const auto vocabulary = tokenizer();
   ASSERT_TRUE(vocabulary);
   const std::string jinja = "{{ messages[0].content }}{% if enable_thinking %}<think>\n{% endif %}";
-  const std::string go = "{{ range .Messages }}{{ .Content }}{{ end }}{{ if .Think }}<think>{{ end }}";
+  const std::string go =
+      "{{ range .Messages }}{{ .Content }}{{ end }}{{ if .Think }}<think>{{ end }}";
   for (const auto& format : {*ChatFormat::compile(jinja, *vocabulary), *ChatFormat::compile_go(go)})
     for (const auto think : {std::optional<bool>(), std::optional(true), std::optional(false)}) {
       const auto made = format.prompt({{"user", "hi"}}, *vocabulary, {.think = think});

@@ -158,6 +158,7 @@ Result<void> LineEditor::wait_and_read(std::vector<Key>& keys, bool& ended) {
   if (ready[1].revents) {
     char bytes[64];
     while (::read(resize_pipe[0], bytes, sizeof bytes) > 0) continue;
+    screen_.resized(size_of_terminal(options_.out).columns);
     redraw();
   }
   if (!ready[0].revents) return {};

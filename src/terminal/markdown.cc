@@ -63,7 +63,8 @@ std::string MarkdownPrinter::finish() {
   }
   flush_table();
   wrapper_.end_word();
-  const bool styled = bold_ || italic_ || code_ticks_ > 0 || !fence_.empty() || !base_style_.empty();
+  const bool styled =
+      bold_ || italic_ || code_ticks_ > 0 || !fence_.empty() || !base_style_.empty();
   std::string out = wrapper_.take();
   if (styled) out += kReset;
   *this = MarkdownPrinter(columns_);
@@ -111,9 +112,9 @@ bool MarkdownPrinter::open_fence(std::string_view rest, size_t indent, bool whol
   }
   fence_.assign(ticks, rest[0]);
   const size_t from = info.find_first_not_of(' ');
-  const std::string_view language = from == std::string_view::npos ? "" : info.substr(from);
+  const std::string_view language = from == std::string_view::npos ? "code" : info.substr(from);
   wrapper_.style(kDim);
-  wrapper_.text(fmt::format("{}── {}", std::string(indent, ' '), language.empty() ? "code" : language));
+  wrapper_.text(fmt::format("{}── {}", std::string(indent, ' '), language));
   wrapper_.style(kReset);
   block_ = Block::kShown;
   line_.clear();

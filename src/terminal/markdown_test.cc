@@ -72,8 +72,8 @@ TEST(Markdown, LinesBreakBetweenWords) {
 
 std::string random_markdown(std::mt19937& random) {
   const std::vector<std::string> parts = {
-      "word", " ", "**", "*", "_", "`", "```", "```py\n", "\n", "\n\n", "# ", "- ", "1. ", "| ", "|---|",
-      "\n|", "> ", "---\n", "漢字", "\\", "e\u0301", "    ", "~~~\n", "x = 1", "12", "\n- "};
+      "word", " ", "**", "*", "_", "`", "```", "```py\n", "\n", "\n\n", "# ", "- ", "1. ", "| ",
+      "|---|", "\n|", "> ", "---\n", "漢字", "\\", "e\u0301", "    ", "~~~\n", "x = 1", "12", "\n- "};
   std::string text;
   for (int i = 0; i < 25; ++i) text += parts[random() % parts.size()];
   return text;

@@ -46,21 +46,6 @@ bool is_separator(const Cells& cells) {
   });
 }
 
-// A cell's text in lines of at most `width`, broken between words where that goes.
-std::vector<std::string> lines_of(const std::string& text, int width) {
-  Wrapper wrapper([width] { return std::max(width, 1); });
-  wrapper.text(text);
-  wrapper.end_word();
-  std::vector<std::string> lines;
-  const std::string wrapped = wrapper.take();
-  for (size_t at = 0; at <= wrapped.size();) {
-    const size_t end = std::min(wrapped.find('\n', at), wrapped.size());
-    lines.push_back(wrapped.substr(at, end - at));
-    at = end + 1;
-  }
-  return lines;
-}
-
 // Takes columns from the widest until all fit.
 std::vector<int> fitting_widths(const std::vector<Cells>& rows, size_t count, int columns) {
   std::vector<int> widths(count, 1);
@@ -77,7 +62,7 @@ void append_row(std::string& out, const Cells& row, const std::vector<int>& widt
   std::vector<std::vector<std::string>> cells;
   size_t height = 1;
   for (size_t i = 0; i < widths.size(); ++i) {
-    cells.push_back(lines_of(i < row.size() ? row[i] : "", widths[i]));
+    cells.push_back(wrapped_lines(i < row.size() ? row[i] : "", widths[i]));
     height = std::max(height, cells.back().size());
   }
   for (size_t line = 0; line < height; ++line) {

@@ -100,17 +100,29 @@ std::string Screen::draw(const View& view) {
     if (row > 0) out += "\r\n";
     out += view.rows[row];
   }
-  rows_ = view.rows.size();
+  widths_.clear();
+  for (const std::string& row : view.rows) widths_.push_back(width_of(row));
   cursor_row_ = view.cursor_row;
-  if (const size_t up = rows_ - 1 - cursor_row_; up > 0) out += fmt::format("\x1b[{}A", up);
+  cursor_column_ = view.cursor_column;
+  const size_t up = widths_.size() - 1 - cursor_row_;
+  if (up > 0) out += fmt::format("\x1b[{}A", up);
   out += "\r";
   if (view.cursor_column > 0) out += fmt::format("\x1b[{}C", view.cursor_column);
   return out + "\x1b[?25h";
 }
 
+void Screen::resized(int columns) {
+  if (widths_.empty() || columns < 1) return;
+  size_t row = static_cast<size_t>(cursor_column_ / columns);
+  for (size_t i = 0; i < cursor_row_; ++i)
+    row += static_cast<size_t>(std::max(1, (widths_[i] + columns - 1) / columns));
+  cursor_row_ = row;
+}
+
 std::string Screen::leave() {
   std::string out;
-  if (rows_ > cursor_row_ + 1) out += fmt::format("\x1b[{}B", rows_ - 1 - cursor_row_);
+  if (widths_.size() > cursor_row_ + 1)
+    out += fmt::format("\x1b[{}B", widths_.size() - 1 - cursor_row_);
   forget();
   return out + "\r\n";
 }

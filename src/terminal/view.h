@@ -33,11 +33,15 @@ class Screen {
   std::string draw(const View& view);
   // Leaves what is shown, and goes to the start of the row below it.
   std::string leave();
+  // The terminal has another width now, and has broken the rows that were wider than that.
+  void resized(int columns);
   // The terminal was cleared, or something else was printed below.
-  void forget() { rows_ = 0, cursor_row_ = 0; }
+  void forget() { widths_.clear(), cursor_row_ = 0; }
 
  private:
-  size_t rows_ = 0, cursor_row_ = 0;
+  std::vector<int> widths_;  // of the rows that are shown
+  size_t cursor_row_ = 0;
+  int cursor_column_ = 0;
 };
 
 }  // namespace hearth::terminal

@@ -88,10 +88,10 @@ size_t next_cluster(std::string_view text, size_t at) {
   const auto plain = [&](size_t i) { return static_cast<uint8_t>(text[i]) < 0x80; };
   if (plain(at) && (at + 1 == text.size() || (plain(at + 1) && text[at] != '\r'))) return at + 1;
   const std::string_view window = text.substr(at, kWindow);
-  const size_t step = with_clusters(window, decode_utf8(window, 0).bytes, [](UBreakIterator* breaks) {
-    return ubrk_following(breaks, 0);
-  });
-  return at + step;
+  const size_t one = decode_utf8(window, 0).bytes;
+  return at + with_clusters(window, one, [](UBreakIterator* breaks) {
+           return ubrk_following(breaks, 0);
+         });
 }
 
 size_t previous_cluster(std::string_view text, size_t at) {

@@ -64,4 +64,18 @@ void Wrapper::newline() {
   hang_ = 0;
 }
 
+std::vector<std::string> wrapped_lines(std::string_view text, int width) {
+  Wrapper wrapper([width] { return width; });
+  wrapper.text(text);
+  wrapper.end_word();
+  std::vector<std::string> lines;
+  const std::string wrapped = wrapper.take();
+  for (size_t at = 0; at <= wrapped.size();) {
+    const size_t end = std::min(wrapped.find('\n', at), wrapped.size());
+    lines.push_back(wrapped.substr(at, end - at));
+    at = end + 1;
+  }
+  return lines;
+}
+
 }  // namespace hearth::terminal

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace hearth::terminal {
 
@@ -34,5 +35,8 @@ class Wrapper {
   std::string out_, word_, spaces_;
   int column_ = 0, word_width_ = 0, hang_ = 0;
 };
+
+// A text of one line in lines of at most `width` columns, broken between words where that goes.
+std::vector<std::string> wrapped_lines(std::string_view text, int width);
 
 }  // namespace hearth::terminal

@@ -27,6 +27,7 @@ class Chat:
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             os.environ["HEARTH_HOME"] = self.home.name
+            os.environ["TERM"] = "dumb"      # terminal_test.py has the others
             os.execv(hearth, [hearth, "run", str(MODEL), *options])
 
     def read_until(self, text, count=1, seconds=60):
@@ -79,6 +80,7 @@ def test_questions_and_leaving(hearth):
     first = chat.read_until(PROMPT)
     expect(len(first.replace("Pack my box", "").strip()) > 3, "there is an answer")
     chat.send('"""two\nlines"""\n')
+    chat.read_until("... ")
     chat.read_until(PROMPT)
     chat.send("/clear\n")
     chat.read_until(PROMPT)

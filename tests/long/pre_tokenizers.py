@@ -38,11 +38,12 @@ ENDING = CONTRACTIONS + "?"
 NO_HAN_UPPER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]"
 NO_HAN_LOWER = r"[\p{Ll}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]"
 DEEPSEEK3 = [r"\p{N}{1,3}", "[一-龥\u3040-\u309f゠-\u30ff]+",
-             r"""[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+"""
+             r"""[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+"""
+             r"""|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+"""
              r"""| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"""]
-ASIAN = ("[\u4e00-\u9fff\u3400-\u4dbf\uf900-\ufaff\u3040-\u309f\u30a0-\u30ff\uff65-\uff9f\u2f00-\u2fdf"
-         "\u0e40-\u0e7f\u0e80-\u0eff\u1780-\u17ff\u1000-\u109f\uaa60-\uaa7f\ua9e0-\ua9ff\uac00-\ud7af"
-         "\u1100-\u11ff]+")
+ASIAN = ("[\u4e00-\u9fff\u3400-\u4dbf\uf900-\ufaff\u3040-\u309f\u30a0-\u30ff\uff65-\uff9f"
+         "\u2f00-\u2fdf\u0e40-\u0e7f\u0e80-\u0eff\u1780-\u17ff\u1000-\u109f\uaa60-\uaa7f"
+         "\ua9e0-\ua9ff\uac00-\ud7af\u1100-\u11ff]+")
 BLOOM = " ?[^(\\s|.,!?\u2026\u3002\uff0c\u3001\u0964\u06d4\u060c)]+"
 GPT4O = cased(ENDING, r"\p{N}{1,3}")
 GPT2_DIGITS = [r"\p{N}", GPT2]
@@ -64,8 +65,9 @@ ROWS = {
     "superbpe": ([r"\p{N}+", r"(?=(\d{3})+(?!\d))"], False),
     "afmoe": ([r"\p{Nd}{1,3}(?=(?:\p{Nd}{3})*(?!\p{Nd}))", ASIAN, DEEPSEEK3[2]], False),
     "jais-2": ([CONTRACTIONS + r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
-                r"|\s*[\r\n]+" + "".join(r"|\s{%d}(?!\S)" % n for n in (512, 256, 128, 64, 32, 16, 8, 4))
-                + r"|\s{1,2}(?!\S)|\s{1}"], False),
+                r"|\s*[\r\n]+" +
+                "".join(r"|\s{%d}(?!\S)" % n for n in (512, 256, 128, 64, 32, 16, 8, 4)) +
+                r"|\s{1,2}(?!\S)|\s{1}"], False),
     "exaone-moe": ([CONTRACTIONS + r"|[^\r\n\p{L}\p{N}]?(?:\p{L}\p{M}*(?: \p{L}\p{M}*)*)+|\p{N}"
                     r"| ?[^\s\p{L}\p{N}]+[\r\n/]?|\s*[\r\n]|\s+(?!\S)|\s+"], False),
     "chameleon": (["<sentinel:[0-9]+>", "(IMGIMG)((A|B|C|D|E|F|G|H|I){1,4})Z", r"([\t\n]|    |  )",
@@ -76,8 +78,8 @@ ROWS = {
                "|[一-龥\u3040-\u309f゠-\u30ff]+", cased(ENDING, r"\p{N}")], True),
     "seed-coder": ([CONTRACTIONS + r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1}| ?[^\s\p{L}\p{N}\r\n]+"
                     r"|\s*[\r\n]+|\s+(?!\S)|\s+"], False),
-    "bailingmoe": ([r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]++[\r\n]*"
-                    r"|\s*[\r\n]|\s+(?!\S)|\s+"], False),
+    "bailingmoe": ([r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}"
+                    r"| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+"], False),
     "laguna": ([r"[^\n]+|[\n]+", cl100k(r"\p{N}")], False),
     "ufakzeka": ([r"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+" + TAIL], False),
     "minicpm5": ([r"\p{N}{1,3}", cl100k(r"\p{N}+")], True),
@@ -85,10 +87,11 @@ ROWS = {
 }
 ALIKE = [
     (([GPT2], False), "gpt-2 phi-2 jina-es jina-de gigachat jina-v2-es jina-v2-de a.x-4.0 mellum "
-     "modern-bert exaone4 mpt olmo jais trillion granite-docling jina-v1-en jina-v2-code roberta-bpe"),
+     "modern-bert exaone4 mpt olmo jais trillion granite-docling jina-v1-en jina-v2-code "
+     "roberta-bpe"),
     ((GPT2_DIGITS, False), "smollm starcoder refact command-r codeshell exaone minerva-7b mellum2"),
-    (([cl100k(r"\p{N}{1,3}")], True), "llama-bpe llama3 llama-v3 falcon3 falcon-h1 pixtral midm-2.0 "
-     "lfm2 jina-v5-nano glm4 glm5"),
+    (([cl100k(r"\p{N}{1,3}")], True), "llama-bpe llama3 llama-v3 falcon3 falcon-h1 pixtral "
+     "midm-2.0 lfm2 jina-v5-nano glm4 glm5"),
     (([cl100k(r"\p{N}{1,3}")], False), "dbrx smaug-bpe chatglm-bpe"),
     (([cl100k(r"\p{N}")], False), "qwen2 deepseek-r1-qwen kormo f2llmv2 megrez stablelm2 hunyuan "
      "solar-open grok-2"),

@@ -1,4 +1,4 @@
-"""Source packages of other projects, which the comparisons read: fetched by name, never kept here."""
+"""Source packages of other projects, for the comparisons: fetched by name, never kept here."""
 import pathlib
 import subprocess
 import sys

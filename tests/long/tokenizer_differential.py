@@ -4,12 +4,15 @@
     tokenizer_differential.py --program build/release/src/tokenizer/tokenizer_encode_texts \
         [--count 100000] [--seed 0] [--text FILE] [--strings blns.json] [VOCAB.gguf...]
 
-Without vocabularies those of llama.cpp's source package are taken. Each vocabulary is read by Hearth in two forms: from the GGUF file and from a tokenizer.json that
-this script makes of it. Byte-level vocabularies are compared with `tokenizers` in both forms;
-SentencePiece vocabularies with the sentencepiece library (from GGUF) and with `tokenizers` (from
-tokenizer.json). Decoding must give every text back. Needs: gguf, tokenizers, sentencepiece. Exit status 1 when anything differs.
+Without vocabularies those of llama.cpp's source package are taken. Each vocabulary is read by
+Hearth in two forms: from the GGUF file and from a tokenizer.json that this script makes of it.
+Byte-level and BERT's vocabularies are compared with `tokenizers` in both forms; SentencePiece
+vocabularies with the sentencepiece library (from GGUF) and with `tokenizers` (from
+tokenizer.json). Decoding must give every text back, where the vocabulary promises it. Needs: gguf,
+tokenizers, sentencepiece. Exit status 1 when anything differs.
 """
 import argparse
+import base64
 import json
 import pathlib
 import random
@@ -99,6 +102,8 @@ class Vocab:
         self.merges, self.scores = get("merges"), get("scores")
         self.space_prefix = get("add_space_prefix", True)
         self.unknown = get("unknown_token_id")
+        self.charsmap = bytes(get("precompiled_charsmap") or [])
+        self.one_space = bool(get("remove_extra_whitespaces"))
 
 
 def added_tokens(vocab):
@@ -191,13 +196,50 @@ def sentencepiece_model(vocab):
         out += message(1, message(1, text.encode()) + b"\x15" + struct.pack("<f", score) +
                        b"\x18" + varint(kind))
     unknown = vocab.types.index(UNKNOWN) if UNKNOWN in vocab.types else vocab.unknown
-    trainer = b"\x18\x02" + varint(35 << 3) + b"\x01" + varint(40 << 3) + varint(unknown)
-    normalizer = message(1, b"identity") + b"\x18" + bytes([bool(vocab.space_prefix)])
-    normalizer += b"\x20\x00\x28\x01"
+    unigram = vocab.model == "t5"
+    trainer = b"\x18" + (b"\x01" if unigram else b"\x02")
+    trainer += varint(35 << 3) + (b"\x00" if unigram else b"\x01")
+    trainer += varint(40 << 3) + varint(unknown)
+    normalizer = message(1, b"identity") + (message(2, vocab.charsmap) if vocab.charsmap else b"")
+    normalizer += b"\x18" + bytes([bool(vocab.space_prefix)])
+    normalizer += b"\x20" + bytes([vocab.one_space]) + b"\x28\x01"
     return bytes(out) + message(2, trainer) + message(3, normalizer)
 
 
-MAKERS = {"gpt2": byte_level_json, "llama": sentencepiece_json, "gemma4": gemma_json}
+def unigram_json(vocab):
+    mark = "\u2581"
+    return {"version": "1.0", "added_tokens": added_tokens(vocab),
+            "normalizer": {"type": "Precompiled",
+                           "precompiled_charsmap": base64.b64encode(vocab.charsmap).decode()},
+            "pre_tokenizer": {"type": "Sequence", "pretokenizers": [
+                {"type": "WhitespaceSplit"},
+                {"type": "Metaspace", "replacement": mark, "prepend_scheme": "always",
+                 "split": True}]},
+            "post_processor": None,
+            "decoder": {"type": "Metaspace", "replacement": mark, "prepend_scheme": "always",
+                        "split": True},
+            "model": {"type": "Unigram", "unk_id": vocab.unknown, "byte_fallback": False,
+                      "vocab": [[t, float(s)] for t, s in zip(vocab.tokens, vocab.scores)]}}
+
+
+def word_piece_json(vocab):
+    """GGUF marks the beginnings of words, BERT's own vocabulary what goes on with one."""
+    mark = "\u2581"
+    entries = [t if k != NORMAL else t[1:] if t.startswith(mark) else "##" + t
+               for t, k in zip(vocab.tokens, vocab.types)]
+    return {"version": "1.0", "added_tokens": added_tokens(vocab),
+            "normalizer": {"type": "BertNormalizer", "clean_text": True,
+                           "handle_chinese_chars": True, "strip_accents": None,
+                           "lowercase": True},
+            "pre_tokenizer": {"type": "BertPreTokenizer"}, "post_processor": None,
+            "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": True},
+            "model": {"type": "WordPiece", "unk_token": "[UNK]", "max_input_chars_per_word": 100,
+                      "continuing_subword_prefix": "##",
+                      "vocab": {t: i for i, t in enumerate(entries)}}}
+
+
+MAKERS = {"gpt2": byte_level_json, "llama": sentencepiece_json, "gemma4": gemma_json,
+          "t5": unigram_json, "bert": word_piece_json}
 
 
 class SentencePiece:
@@ -259,7 +301,7 @@ def utf8_borders():
 
 
 def real_strings(strings_file, text):
-    """Naughty strings, borders of UTF-8, twelve languages and more, emoji sequences, code, prose."""
+    """Naughty strings, borders of UTF-8, thirty languages, emoji sequences, code, prose."""
     out = json.loads(pathlib.Path(strings_file).read_text()) if strings_file else []
     languages = (ROOT / "tests/data/tokenizer/languages.txt").read_text(encoding="utf-8")
     out += languages.splitlines(keepends=True) + languages.split("\n") + languages.split()
@@ -292,9 +334,11 @@ def random_text(rng, vocab, real):
 
 def comparable(c, vocab):
     """Whether all sides know the character's category: the libraries follow Unicode 14 to 16, and
-    the reference's table of punctuation (used for Falcon alone) an older one."""
+    the reference's tables of punctuation (used for Falcon and BERT) and of accents (BERT) older
+    ones."""
     category = unicodedata.category(c)
-    if vocab.pre == "falcon" and category[0] == "P":
+    old = "PM" if vocab.model == "bert" else "P" if vocab.pre == "falcon" else ""
+    if category[0] in old:
         return unicodedata.ucd_3_2_0.category(c) != "Cn"
     return category not in ("Cn", "Cs")
 
@@ -329,6 +373,8 @@ def alphabet():
 def promised(vocab, texts):
     """Those that the vocabulary can bring back: it may lack some bytes (Falcon), and where U+2581
     stands for a space it cannot stand for itself."""
+    if vocab.model in ("t5", "bert"):
+        return []
     if vocab.model != "gpt2":
         return [t for t in texts if "\u2581" not in t]
     known = set(vocab.tokens)
@@ -381,10 +427,14 @@ def main():
             user = [t for t, k in zip(vocab.tokens, vocab.types) if k == USER_DEFINED]
             texts = [t for t in texts if not any(u in t for u in user)]
         print(f"{name}: {real_count} real and {args.count} random texts", flush=True)
+        if vocab.model == "t5":
+            # The library's model makes control tokens of text that spells them; ours never does.
+            control = [t for t, k in zip(vocab.tokens, vocab.types) if k in (UNKNOWN, CONTROL)]
+            texts = [t for t in texts if not any(c in t for c in control)]
         with tempfile.TemporaryDirectory() as folder:
             (pathlib.Path(folder) / "tokenizer.json").write_text(text, encoding="utf-8")
             theirs = HuggingFace(text)
-            exact = SentencePiece(vocab) if vocab.model == "llama" else theirs
+            exact = SentencePiece(vocab) if vocab.model in ("llama", "t5") else theirs
             bad += compare(name, "gguf", texts, run_hearth(args.program, path, texts), exact)
             bad += compare(name, "tokenizer.json", texts,
                            run_hearth(args.program, folder, texts), theirs)

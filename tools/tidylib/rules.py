@@ -9,6 +9,7 @@ TRACKED_BYTES_MAX = 1 << 20
 GROUND = "base tensor encoding container"
 ARROWS = {
     "base": "",
+    "terminal": "base",
     "fetch": "base",
     "tensor": "base",
     "encoding": "base tensor",
@@ -46,7 +47,7 @@ ONE_HOME = [
     ("pcre2.h", ("tokenizer/",), "patterns of pre-tokenizers only"),
     ("openssl/", ("base/",), "use base/sha256.h"),
     ("spdlog/", ("base/log.cc",), "use base/log.h"),
-    ("unicode/", ("base/", "tokenizer/", "template/"), "use base/utf8.h"),
+    ("unicode/", ("base/", "terminal/", "tokenizer/", "template/"), "use base/utf8.h"),
 ]
 
 # Calls that are not made in C++ code, and what to use in their place.

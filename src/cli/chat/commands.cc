@@ -1,6 +1,7 @@
 #include "cli/chat/commands.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "registry/create.h"
 #include "registry/parameters.h"
 #include "registry/store.h"
+#include "terminal/wrapper.h"
 
 namespace hearth {
 namespace {
@@ -26,14 +28,25 @@ std::pair<std::string_view, std::string_view> first_word(std::string_view text) 
 
 void say(std::string_view text) { write_err(std::string(text) + "\n"); }
 
+// A name and what it does: side by side where there is room, else one below the other.
+void append_row(std::string& out, std::string_view left, std::string_view right) {
+  constexpr int kRoom = 64;
+  const int columns = terminal::size_of_terminal(STDERR_FILENO).columns;
+  const bool narrow = columns < kRoom;
+  const int indent = narrow ? 6 : 28;
+  out += narrow ? fmt::format("  {}\n{:6}", left, "") : fmt::format("  {:<26}", left);
+  const std::vector<std::string> lines = terminal::wrapped_lines(right, columns - indent);
+  out += fmt::format("{}\n", fmt::join(lines, fmt::format("\n{:{}}", "", indent)));
+}
+
 Result<void> help(Chat&, std::string_view) {
-  std::string out = "Type a message and press Enter; Alt-Enter makes a new line.\n"
-                    "\"\"\" begins and ends a message of several lines.\n\n";
+  std::string out;
   for (const ChatCommand& command : chat_commands())
-    out += fmt::format("  {:<28} {}\n", fmt::format("{} {}", command.name, command.arguments),
-                       command.text);
-  out += "\n  Ctrl-C  stops an answer and keeps the conversation; Ctrl-D leaves\n"
-         "  Ctrl-R  searches what was typed before; Tab completes\n";
+    append_row(out, fmt::format("{} {}", command.name, command.arguments), command.text);
+  append_row(out, "\"\"\"", "begins and ends a message of several lines");
+  append_row(out, "Alt-Enter", "a new line in the message");
+  append_row(out, "Tab, Ctrl-R", "complete; search what was typed before");
+  append_row(out, "Ctrl-C, Ctrl-D", "stop an answer and keep the conversation; leave");
   write_err(out);
   return {};
 }
@@ -97,7 +110,8 @@ Result<bool> switch_of(std::string_view word) { return word.empty() ? true : par
 Result<void> set_parameter(Chat& chat, std::string_view arguments) {
   const auto [name, value] = first_word(arguments);
   if (name.empty() || value.empty())
-    return fail(Code::kUsage, "/set parameter needs a name and a value; /show parameters lists them");
+    return fail(Code::kUsage,
+                "/set parameter needs a name and a value; /show parameters lists them");
   TRY(chat.conversation->set_parameter(name, value));
   say(fmt::format("{} is {}.", name, value));
   return {};
@@ -165,7 +179,7 @@ Result<void> show_parameters(Chat& chat, std::string_view) {
 }
 
 Result<void> show_system(Chat& chat, std::string_view) {
-  const std::string system = chat.conversation->system();
+  const std::string system = chat.conversation->system_text();
   say(system.empty() ? "There is no system text." : printable(system));
   return {};
 }
@@ -173,7 +187,9 @@ Result<void> show_system(Chat& chat, std::string_view) {
 Result<void> show_template(Chat& chat, std::string_view) {
   const Engine& engine = chat.conversation->engine();
   const std::string& own = engine.resolved.template_text;
-  say(printable(own.empty() ? engine.model->chat_template : own));
+  const std::string& used = own.empty() ? engine.model->chat_template : own;
+  say(used.empty() ? "The model has no chat template; it goes on with what is typed."
+                   : printable(used));
   return {};
 }
 
@@ -192,7 +208,7 @@ Result<void> save(Chat& chat, std::string_view name) {
   request.modelfile.from.push_back({talk.engine().resolved.digest.empty()
                                         ? talk.engine().resolved.path
                                         : talk.engine().resolved.display_name, 0});
-  request.modelfile.system = talk.system();
+  request.modelfile.system = talk.system_text();
   for (const ChatMessage& message : talk.messages())
     if (message.role != "system")
       request.modelfile.messages.push_back({message.role, message.content});

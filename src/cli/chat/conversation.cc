@@ -1,9 +1,12 @@
 #include "cli/chat/conversation.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <csignal>
 #include <random>
 
@@ -16,8 +19,14 @@ namespace hearth {
 namespace {
 
 std::atomic<bool> interrupt_flag{false};
+int wake_pipe[2] = {-1, -1};  // a byte for each Ctrl-C: waiting for a line must not miss one
 
-void on_interrupt(int) { interrupt_flag.store(true, std::memory_order_relaxed); }
+void on_interrupt(int) {
+  const int error = errno;
+  interrupt_flag.store(true, std::memory_order_relaxed);
+  [[maybe_unused]] const ssize_t put = write(wake_pipe[1], "", 1);
+  errno = error;
+}
 
 Json answer_json(const Generation& answer) {
   return Json::Object{{"text", answer.text},
@@ -28,6 +37,7 @@ Json answer_json(const Generation& answer) {
 }  // namespace
 
 Result<void> catch_interrupts() {
+  if (pipe2(wake_pipe, O_NONBLOCK | O_CLOEXEC) != 0) return fail(Code::kIo, "cannot make a pipe");
   struct sigaction action = {};
   action.sa_handler = on_interrupt;
   action.sa_flags = SA_RESTART;
@@ -36,7 +46,13 @@ Result<void> catch_interrupts() {
 }
 
 bool interrupted() { return interrupt_flag.load(); }
-void clear_interrupts() { interrupt_flag.store(false); }
+int interrupt_descriptor() { return wake_pipe[0]; }
+
+void clear_interrupts() {
+  char bytes[64];
+  while (read(wake_pipe[0], bytes, sizeof bytes) > 0) continue;
+  interrupt_flag.store(false);
+}
 
 Result<std::unique_ptr<Conversation>> Conversation::open(const std::string& model,
                                                          const Options& options) {
@@ -132,13 +148,13 @@ void Conversation::clear() {
   attachments_.clear();
 }
 
-std::string Conversation::system() const {
+std::string Conversation::system_text() const {
   const bool there = !messages_.empty() && messages_.front().role == "system";
   return there ? messages_.front().content : std::string();
 }
 
 void Conversation::set_system(std::string text) {
-  const bool there = !system().empty();
+  const bool there = !system_text().empty();
   if (there && text.empty()) messages_.erase(messages_.begin()), --own_messages_;
   else if (there) messages_.front().content = std::move(text);
   else if (!text.empty())

@@ -15,6 +15,7 @@ namespace hearth {
 Result<void> catch_interrupts();
 bool interrupted();
 void clear_interrupts();  // forgets what was pressed so far
+int interrupt_descriptor();  // can be read once Ctrl-C was pressed: for poll()
 
 class Conversation {
  public:
@@ -42,7 +43,7 @@ class Conversation {
   const std::vector<ChatMessage>& messages() const { return messages_; }
   const Options& parameters() const { return parameters_; }  // what was set here
   int64_t context() const { return session_->context(); }
-  std::string system() const;
+  std::string system_text() const;
   std::string last_answer() const;
   size_t attached() const { return attachments_.size(); }
 
