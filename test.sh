@@ -83,9 +83,11 @@ arguments_of() {
   case "$1" in
     container_python.py) echo "$build/container/test_container" ;;
     tokenizer_differential.py)
-      printf '%s\n' --program "$build/tokenizer/tokenizer_encode_texts" --count 5000
+      printf '%s\n' --program "$build/tokenizer/tokenizer_encode_texts"
       [ ! -d "$data" ] || printf '%s\n' --text "$data/text/wiki.test.raw" \
-        --strings "$data/strings/blns.json" "$data"/vocabs/*.gguf ;;
+        --strings "$data/strings/blns.json" ;;
+    pre_tokenizers.py | sentencepiece_models.py)
+      printf '%s\n' --program "$build/tokenizer/tokenizer_encode_texts" ;;
     tokenizer_json.py)
       printf '%s\n' --program "$build/tokenizer/tokenizer_json_cases" --files 3000 --characters ;;
     jinja_templates.py)

@@ -20,7 +20,7 @@ import subprocess
 import sys
 
 from jinja_templates import Hearth
-from sources import FOLDER, source_package
+from support.sources import FOLDER, source_package
 
 VERSION = "3.1.6"
 # Tests of parts that never render a template from a string.

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import warnings
 
-from sources import llama_cpp
+from support.sources import llama_cpp
 
 CLOCK = datetime.datetime(2026, 1, 2, 3, 4, 5)
 SECONDS = 1767323045

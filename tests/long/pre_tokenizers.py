@@ -16,7 +16,7 @@ import tempfile
 
 import gguf
 
-import sources
+from support import sources
 import tokenizer_differential as differential
 from tokenizer_differential import CASED, CONTRACTIONS, TAIL
 

@@ -26,7 +26,7 @@ import gguf
 import sentencepiece
 from tokenizers import Tokenizer
 
-import sources
+from support import sources
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 

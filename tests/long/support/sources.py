@@ -4,7 +4,7 @@ import subprocess
 import sys
 import tarfile
 
-FOLDER = pathlib.Path(__file__).resolve().parent.parent.parent / "build" / "sources"
+FOLDER = pathlib.Path(__file__).resolve().parents[3] / "build" / "sources"
 
 
 def source_package(name, version):
