@@ -66,7 +66,7 @@ main() {
   starter=$(choose_starter)
   in_store "$starter" || "$root/tools/fetch_starter.sh" "$starter"
   if [ -n "$question" ]; then
-    exec "$hearth" run "$starter" "$question"
+    exec "$hearth" run "$starter" "$question" </dev/null  # what waits there was not meant for it
   elif [ -t 0 ] && [ -t 1 ]; then
     exec "$hearth" run "$starter"
   fi
