@@ -35,6 +35,11 @@ struct SamplingParams {
   std::vector<std::string> stop;
   bool ignore_eos = false;
 
+  // When the context is full: "error" ends the answer and refuses a prompt, "slide" drops the
+  // oldest half of what follows the first num_keep tokens (engine/overflow.h).
+  std::string overflow = "error";
+  int64_t num_keep = 4;  // of the prompt, BOS besides them; negative: all of it
+
   // The chain. `samplers` is an order: names with ';' or ',' between, or letters; empty is the
   // default order (engine/sampling/chain.h).
   std::string samplers;

@@ -18,7 +18,8 @@ std::vector<OptionRow> parameter_names() {
 // A value that is not the default, as a user would type it.
 std::string other_value(const OptionRow& row) {
   if (row.type == OptionType::kFlag) return "true";
-  if (row.type == OptionType::kChoice) return "never";
+  if (row.type == OptionType::kChoice)
+    return std::string(row.choices.substr(row.choices.rfind('|') + 1));
   if (row.value_name == "ID:BIAS") return "7:1.5";
   if (row.type == OptionType::kString) return "3";
   return row.max >= 2 ? "2" : "0.25";

@@ -46,6 +46,7 @@ Json choice_json(const Generation& choice, const Engine& engine, const SamplingP
   if (sampling.logprobs >= 0) json.set("logprobs", to_json(choice.logprobs, *engine.tokenizer));
   if (sampling.best_of > sampling.n) json.set("mean_logprob", choice.mean_logprob);
   if (sampling.num_beams > 1) json.set("score", choice.score);
+  if (choice.dropped_tokens > 0) json.set("dropped_tokens", choice.dropped_tokens);
   return json;
 }
 
@@ -54,7 +55,8 @@ Result<int> generate(const Args& args) {
   SamplingParams sampling = TRY(sampling_of(args.options, engine.resolved));
   std::vector<TokenId> prompt = TRY(prompt_tokens(args, engine, sampling));
   Session session = TRY(Session::create(*engine.runner, engine.tokenizer,
-                                        engine.context(args.options), engine.kv));
+                                        engine.context(args.options), engine.kv,
+                                        engine.prompt_chunk(args.options)));
   Completion out = TRY(session.complete(prompt, sampling, {}));
   std::string echoed;
   if (args.options.flag("echo")) echoed = engine.tokenizer->decode(prompt, true);
@@ -68,6 +70,7 @@ Result<int> generate(const Args& args) {
   if (sampling.prompt_logprobs >= 0)
     json.set("prompt_logprobs", to_json(out.prompt_logprobs, *engine.tokenizer));
   json.set("timings", to_json(out.timings));
+  write_err(overflow_warning(out.choices.front(), out.timings));
   TRY(print("{}\n", json.dump()));
   return 0;
 }
@@ -83,6 +86,8 @@ const std::vector<OptionRow> kOptions = with_sampling({
     {.name = "suffix", .type = OptionType::kString, .value_name = "TEXT",
      .text = "fill in what comes between the prompt and this text"},
     {.name = "echo", .type = OptionType::kFlag, .text = "the text begins with the prompt"},
+    {.name = "batch", .type = OptionType::kInt, .min = 1, .max = 1 << 20, .value_name = "N",
+     .text = "tokens of the prompt per step (256)"},
     kContextOption, kPrecisionOption, kKvOption, kThreadsOption,
 });
 

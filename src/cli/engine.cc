@@ -43,6 +43,11 @@ int64_t Engine::context(const Options& options) const {
   return std::min(context, options.integer("ctx", context));
 }
 
+int64_t Engine::prompt_chunk(const Options& options) const {
+  const Json& own = resolved.params["num_batch"];
+  return options.integer("batch", own.is_int() && own.as_int() > 0 ? own.as_int() : kPromptChunk);
+}
+
 Result<Engine> load_engine(const std::string& name, const Options& options, bool tokenizer) {
   Engine engine;
   engine.resolved = TRY(resolve_model(name));
@@ -106,6 +111,19 @@ double rate(int64_t tokens, double seconds) {
 }
 
 }  // namespace
+
+std::string overflow_warning(const Generation& answer, const Timings& timings) {
+  std::string out;
+  const int64_t later = answer.dropped_tokens - timings.dropped_tokens;
+  if (timings.dropped_tokens > 0)
+    out += fmt::format("Warning: the prompt is too long for the context: {} tokens after its "
+                       "beginning were left out, {} were read\n",
+                       timings.dropped_tokens, timings.prompt_tokens);
+  if (later > 0)
+    out += fmt::format("Warning: the context was full: its oldest {} tokens were dropped while "
+                       "the answer was written\n", later);
+  return out;
+}
 
 Json to_json(const Timings& t) {
   int64_t read = t.prompt_tokens - t.cached_tokens;

@@ -30,6 +30,8 @@ struct Engine {
   Result<std::optional<ChatFormat>> chat_format() const;
   // Tokens of context: the model's, capped by --ctx and the model's num_ctx parameter.
   int64_t context(const Options& options) const;
+  // Tokens of a prompt per step: --batch, or the model's num_batch parameter.
+  int64_t prompt_chunk(const Options& options) const;
 };
 
 // From --precision (unless `precision` is given), --threads and --kv.
@@ -47,6 +49,9 @@ Result<SamplingParams> sampling_of(const Options& options, const ResolvedModel& 
 // A JSON array of token ids from a file (at most 64 MiB).
 Result<std::vector<TokenId>> read_token_file(const std::string& path);
 Result<std::vector<TokenId>> parse_token_array(const Json& json);
+
+// What the context slid over, as a warning for people; empty where it did not.
+std::string overflow_warning(const Generation& answer, const Timings& timings);
 
 Json to_json(const Timings& timings);
 // {"token", "logprob", "text", "top": [...]} of each.

@@ -17,7 +17,8 @@ enum class FinishReason : uint8_t { kStop, kLength, kCancelled };
 std::string_view name_of(FinishReason reason);  // "stop", "length", "cancelled"
 
 struct Timings {
-  int64_t prompt_tokens = 0;   // all of the prompt
+  int64_t prompt_tokens = 0;   // all of the prompt that there was room for
+  int64_t dropped_tokens = 0;  // of the prompt, where the context slid over them
   int64_t cached_tokens = 0;   // of those, found in the cache
   int64_t generated_tokens = 0;
   double prompt_s = 0, generate_s = 0;
@@ -32,6 +33,7 @@ struct Generation {
   std::vector<TokenLogprobs> logprobs;  // one per token, where they were asked for
   double mean_logprob = 0;  // known with logprobs, best_of and beams
   double score = 0;         // of a beam: its log probability over length^penalty
+  int64_t dropped_tokens = 0;  // of prompt and answer, which the context slid over
   Timings timings;
 };
 
@@ -48,6 +50,8 @@ class Answer {
   bool done() const { return done_; }
   TokenId last() const { return out_.tokens.back(); }  // REQUIRES: a token was taken
   int64_t count() const { return static_cast<int64_t>(out_.tokens.size()); }
+
+  void drop(int64_t tokens) { out_.dropped_tokens += tokens; }
 
   // Ends it with what is there; `reason` where it had not ended by itself.
   Generation finish(FinishReason reason, const TextSink& emit);

@@ -135,10 +135,9 @@ SequenceId KvCache::fork(SequenceId from) {
   return id;
 }
 
-void KvCache::grow(int64_t tokens_max) {
-  for (auto& group : groups_)
-    group->blocks_max =
-        std::max(group->blocks_max, ceil_div<int64_t>(tokens_max, kKvBlock) + 1);
+void KvCache::grow(int64_t sequences, int64_t tokens_each) {
+  const int64_t blocks = sequences * (ceil_div<int64_t>(tokens_each, kKvBlock) + 1);
+  for (auto& group : groups_) group->blocks_max = std::max(group->blocks_max, blocks);
 }
 
 // The block of a position that is going to be written, where it is filled in part already: a copy

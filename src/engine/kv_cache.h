@@ -32,8 +32,8 @@ class KvCache {
   // A sequence that holds what `sequence` holds. Costs nothing until one of the two writes into a
   // block of both, which is then copied.
   SequenceId fork(SequenceId sequence);
-  // Room for `tokens_max` positions in all, where that is more than before.
-  void grow(int64_t tokens_max);
+  // Room for so many sequences of `tokens_each` positions, where that is more than before.
+  void grow(int64_t sequences, int64_t tokens_each);
 
   // Makes room for positions below `tokens`, of which those from the length on are going to be
   // written; kTooLarge when the pool is spent (nothing changes).

@@ -1,15 +1,17 @@
 // What a Session keeps while it serves one call.
 #pragma once
 
+#include "engine/overflow.h"
 #include "engine/session.h"
 
 namespace hearth {
 
 struct Session::Request {
-  std::span<const TokenId> prompt;
+  std::vector<TokenId> prompt;  // what of it the context has room for
   const SamplingParams& params;
   const GenerateEvents& events;
   std::shared_ptr<const SamplerPlan> plan;
+  Overflow overflow;
   int64_t limit = 0;  // tokens of an answer at most
   bool cancelled = false;
   Completion out;

@@ -9,10 +9,6 @@
 namespace hearth {
 namespace {
 
-// Prompt tokens per step: long enough to use decoded weights well, short enough that Ctrl-C and
-// the progress line feel immediate.
-constexpr size_t kPromptChunk = 256;
-
 constexpr int64_t kAnswersMax = 1024;  // answers or beams of a request, whatever asks for them
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
@@ -28,8 +24,9 @@ void keep_likeliest(std::vector<Generation>& choices, size_t n) {
 }  // namespace
 
 Result<Session> Session::create(Runner& runner, std::shared_ptr<const Tokenizer> tokenizer,
-                                int64_t context, KvType kv) {
-  Session session(runner, std::move(tokenizer), context);
+                                int64_t context, KvType kv, int64_t chunk) {
+  CHECK(chunk > 0);
+  Session session(runner, std::move(tokenizer), context, chunk);
   session.cache_ = TRY(KvCache::create(runner.model().program, kv, context));
   session.sequence_ = session.cache_->add_sequence();
   return session;
@@ -67,7 +64,7 @@ Result<void> Session::read_prompt(Request& request) {
   cached_.resize(common);
   request.out.timings.cached_tokens = static_cast<int64_t>(common);
   for (size_t at = common; at < prompt.size();) {
-    size_t count = std::min(kPromptChunk, prompt.size() - at);
+    size_t count = std::min(static_cast<size_t>(chunk_), prompt.size() - at);
     TRY(step(prompt.subspan(at, count), all_logits, request));
     at += count;
     if (request.events.on_prompt)
@@ -76,62 +73,9 @@ Result<void> Session::read_prompt(Request& request) {
   return {};
 }
 
-// Every answer that goes on gives one row to a step; they share the cache of the prompt.
-Result<void> Session::sample_answers(Request& request) {
-  const SamplingParams& p = request.params;
-  auto count = static_cast<size_t>(std::max(p.n, p.best_of));
-  cache_->grow(context_ * static_cast<int64_t>(count));
-  Forks forks(*cache_);
-  std::vector<std::unique_ptr<Answer>> answers;
-  std::vector<std::vector<float>> logits(count, logits_);
-  for (size_t i = 0; i < count; ++i) {
-    if (i > 0) forks.add(sequence_);
-    answers.push_back(std::make_unique<Answer>(request.plan, tokenizer_, request.prompt, i,
-                                               request.limit));
-  }
-  // Which answer is the likeliest is known at the end only.
-  bool streams = p.best_of <= p.n;
-  auto sink_of = [&](size_t i) {
-    return i == 0 && streams ? request.events.on_text : TextSink();
-  };
-  auto sequence_of = [&](size_t i) { return i == 0 ? sequence_ : forks.ids()[i - 1]; };
-  while (true) {
-    Batch batch;
-    std::vector<size_t> rows;
-    std::vector<TokenId> tokens(count);
-    for (size_t i = 0; i < count; ++i) {
-      if (!answers[i]->done()) TRY(answers[i]->take(logits[i], sink_of(i)));
-      if (answers[i]->done()) continue;
-      tokens[i] = answers[i]->last();
-      auto position = static_cast<int64_t>(request.prompt.size()) + answers[i]->count() - 1;
-      batch.add(sequence_of(i), static_cast<int32_t>(position), std::span(&tokens[i], 1));
-      rows.push_back(i);
-    }
-    if (rows.empty()) break;
-    auto keep = [&](int64_t first, int64_t many, const float* row, int64_t stride) {
-      for (int64_t r = 0; r < many; ++r, row += stride)
-        logits[rows[static_cast<size_t>(first + r)]].assign(row, row + stride);
-    };
-    auto stepped = runner_->forward(batch, *cache_, keep, request.events.cancel);
-    if (!stepped && stepped.error().code != Code::kCancelled)
-      return std::unexpected(stepped.error());
-    if (stepped && rows.front() == 0) cached_.push_back(tokens[0]);
-    if (!stepped || request.cancel_wanted()) break;
-  }
-  for (size_t i = 0; i < count; ++i)
-    request.out.choices.push_back(answers[i]->finish(FinishReason::kCancelled, sink_of(i)));
-  return {};
-}
-
 Result<void> Session::check(const Request& request) const {
   const SamplingParams& p = request.params;
-  size_t size = request.prompt.size();
   if (request.prompt.empty()) return fail(Code::kInvalid, "the prompt is empty");
-  if (static_cast<int64_t>(size) >= context_)
-    return fail(Code::kTooLarge,
-                "the prompt has {} tokens, but the context has room for {} and one is needed for "
-                "the answer; shorten the prompt or raise the context with --ctx",
-                size, context_);
   if (p.n < 1) return fail(Code::kInvalid, "n must be at least 1");
   if (std::max({p.n, p.best_of, p.num_beams}) > kAnswersMax)
     return fail(Code::kTooLarge, "at most {} answers or beams can be asked for", kAnswersMax);
@@ -150,13 +94,14 @@ Result<void> Session::check(const Request& request) const {
 
 Result<Completion> Session::complete(std::span<const TokenId> prompt, const SamplingParams& params,
                                      const GenerateEvents& events) {
-  Request request{.prompt = prompt, .params = params, .events = events};
+  Request request{.prompt = {prompt.begin(), prompt.end()}, .params = params, .events = events};
   TRY(check(request));
+  request.overflow = TRY(Overflow::create(params, prompt, tokenizer_->bos(), context_));
   request.plan = TRY(SamplerPlan::create(params, tokenizer_.get()));
-  int64_t room = context_ - static_cast<int64_t>(prompt.size());
-  request.limit = params.max_tokens < 0 ? room : std::min(room, params.max_tokens);
   Timings& timings = request.out.timings;
-  timings.prompt_tokens = static_cast<int64_t>(prompt.size());
+  timings.dropped_tokens = request.overflow.slide(request.prompt);
+  timings.prompt_tokens = static_cast<int64_t>(request.prompt.size());
+  request.limit = request.overflow.limit(params, timings.prompt_tokens);
 
   auto start = std::chrono::steady_clock::now();
   if (auto read = read_prompt(request); !read) {
@@ -170,8 +115,10 @@ Result<Completion> Session::complete(std::span<const TokenId> prompt, const Samp
   bool beams = params.num_beams > 1 && request.limit > 0;
   TRY(beams ? search_beams(request) : sample_answers(request));
   timings.generate_s = seconds_since(start);
-  for (Generation& choice : request.out.choices)
+  for (Generation& choice : request.out.choices) {
     timings.generated_tokens += choice.timings.generated_tokens;
+    choice.dropped_tokens += timings.dropped_tokens;
+  }
   if (params.best_of > params.n) {
     keep_likeliest(request.out.choices, static_cast<size_t>(params.n));
     if (events.on_text) events.on_text(request.out.choices.front().text);

@@ -31,15 +31,21 @@ struct Completion {
   Timings timings;  // generated_tokens counts those of every answer
 };
 
+// Prompt tokens per step: long enough to use decoded weights well, short enough that Ctrl-C and
+// the progress line feel immediate.
+constexpr int64_t kPromptChunk = 256;
+
 class Session {
  public:
-  // Room for `context` tokens. The runner is shared with nobody while a call runs.
+  // Room for `context` tokens; a prompt is read in steps of `chunk`, which changes no bit of what
+  // follows. The runner is shared with nobody while a call runs.
   static Result<Session> create(Runner& runner, std::shared_ptr<const Tokenizer> tokenizer,
-                                int64_t context, KvType kv);
+                                int64_t context, KvType kv, int64_t chunk = kPromptChunk);
 
   int64_t context() const { return context_; }
 
-  // Generates after `prompt`. kTooLarge, with the lengths, when it leaves no room for a token.
+  // Generates after `prompt`. When it leaves no room for a token: kTooLarge, with the lengths, or
+  // what is left of it where params.overflow lets it slide; the result says how many tokens went.
   // A cancelled call returns what there is, with kCancelled as its reason.
   Result<Completion> complete(std::span<const TokenId> prompt, const SamplingParams& params,
                               const GenerateEvents& events);
@@ -49,18 +55,22 @@ class Session {
 
  private:
   struct Request;
-  Session(Runner& runner, std::shared_ptr<const Tokenizer> tokenizer, int64_t context)
-      : runner_(&runner), tokenizer_(std::move(tokenizer)), context_(context) {}
+  struct Lane;
+  Session(Runner& runner, std::shared_ptr<const Tokenizer> tokenizer, int64_t context,
+          int64_t chunk)
+      : runner_(&runner), tokenizer_(std::move(tokenizer)), context_(context), chunk_(chunk) {}
   Result<void> check(const Request& request) const;
   Result<void> read_prompt(Request& request);
   Result<void> step(std::span<const TokenId> tokens, bool all_logits, Request& request);
   Result<void> sample_answers(Request& request);
+  Result<void> run_lanes(std::span<Lane> lanes, Request& request);
+  Result<void> make_room(Lane& lane, Request& request);
   Result<void> search_beams(Request& request);
   Generation to_generation(const Beam& beam, const Request& request) const;
 
   Runner* runner_;
   std::shared_ptr<const Tokenizer> tokenizer_;
-  int64_t context_;
+  int64_t context_, chunk_;
   std::unique_ptr<KvCache> cache_;
   SequenceId sequence_ = 0;
   std::vector<TokenId> cached_;  // what the cache holds of sequence_

@@ -63,7 +63,7 @@ Generation Session::to_generation(const Beam& beam, const Request& request) cons
 Result<void> Session::search_beams(Request& request) {
   const SamplingParams& p = request.params;
   BeamSearch search(beam_options(p, *tokenizer_, request.limit));
-  cache_->grow(context_ * 2 * p.num_beams);
+  cache_->grow(2 * p.num_beams, context_);
   Forks forks(*cache_);
   forks.add(sequence_);
   std::vector<std::vector<float>> logits = {logits_};
@@ -71,7 +71,7 @@ Result<void> Session::search_beams(Request& request) {
     std::vector<BeamSearch::Row> rows;
     for (size_t b = 0; b < search.running().size(); ++b) {
       const std::vector<TokenId>& tokens = search.running()[b].tokens;
-      std::vector<TokenId> history(request.prompt.begin(), request.prompt.end());
+      std::vector<TokenId> history = request.prompt;
       history.insert(history.end(), tokens.begin(), tokens.end());
       rows.push_back(row_of(logits[b], *request.plan, history,
                             static_cast<int64_t>(tokens.size()), search.continuations()));

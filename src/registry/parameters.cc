@@ -17,8 +17,6 @@ constexpr double kMany = 2147483647;
 // The parameters that are not the sampler's, whose rows are in base/sampling_params.cc.
 constexpr OptionRow kOwnRows[] = {
     {.name = "num_ctx", .type = kInt, .min = 4, .max = 1 << 24, .text = "tokens of context"},
-    {.name = "num_keep", .type = kInt, .min = -1, .max = kMany,
-     .text = "first tokens that stay when the context shifts"},
     {.name = "num_batch", .type = kInt, .min = 1, .max = 1 << 20,
      .text = "tokens of a prompt per step"},
     {.name = "num_gpu", .type = kInt, .min = -1, .max = kMany,
