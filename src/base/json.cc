@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/check.h"
+#include "base/out_of_memory.h"
 #include "base/utf8.h"
 
 namespace hearth {
@@ -230,13 +231,17 @@ void append_json_string(std::string& out, std::string_view text) {
   out += '"';
 }
 
-Result<Json> Json::parse(std::string_view text) {
+namespace {
+
+Result<Json> parse_document(std::string_view text) {
   // The library takes a NUL for the end and would not look at what follows.
   if (size_t nul = text.find('\0'); nul != text.npos)
     return fail(Code::kCorrupt, "not JSON: a NUL character (near byte {})", nul);
   Builder builder;
   try {
     if (nlohmann::json::sax_parse(text, &builder)) return std::move(builder.result);
+  } catch (const std::bad_alloc&) {
+    throw;  // not a fault of the text
   } catch (const std::exception& e) {
     builder.error = e.what();
   }
@@ -245,6 +250,12 @@ Result<Json> Json::parse(std::string_view text) {
   if (size_t end = error.find("] "); error.starts_with('[') && end != error.npos)
     error.erase(0, end + 2);
   return fail(Code::kCorrupt, "not JSON: {} (near byte {})", error, builder.error_at);
+}
+
+}  // namespace
+
+Result<Json> Json::parse(std::string_view text) {
+  return catching_bad_alloc([&] { return parse_document(text); });
 }
 
 }  // namespace hearth

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/check.h"
+#include "base/utf8.h"
 
 namespace hearth {
 namespace {
@@ -32,6 +33,21 @@ constexpr bool in_order() {
 }
 static_assert(in_order(), "kCodes has one row per Code, in the order of the enum");
 
+// Messages quote what files say: a message stays one line of UTF-8 without control characters
+// (which could steer a terminal), and of a readable length.
+std::string one_line(std::string_view text) {
+  constexpr size_t kBytesMax = 900;
+  std::string out;
+  for (size_t at = 0; at < text.size();) {
+    if (out.size() >= kBytesMax) return out + "...";
+    Decoded d = decode_utf8(text, at);
+    at += d.bytes;
+    bool control = d.code < 0x20 || (d.code >= 0x7F && d.code < 0xA0);
+    append_utf8(out, control ? U' ' : d.code);
+  }
+  return out;
+}
+
 }  // namespace
 
 const CodeInfo& info(Code code) {
@@ -40,7 +56,7 @@ const CodeInfo& info(Code code) {
 }
 
 std::unexpected<Error> fail_formatted(Code code, fmt::string_view format, fmt::format_args args) {
-  return std::unexpected(Error{code, fmt::vformat(format, args)});
+  return std::unexpected(Error{code, one_line(fmt::vformat(format, args))});
 }
 
 Error with_context(Error error, std::string_view context) {

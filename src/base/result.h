@@ -63,6 +63,8 @@ using Result = std::expected<T, Error>;
 std::unexpected<Error> fail_formatted(Code code, fmt::string_view format, fmt::format_args args);
 
 // return fail(Code::kNotFound, "no model named '{}'", name);
+// Whatever the arguments hold, the message is one line of UTF-8: control characters become spaces,
+// other bytes U+FFFD, and what is beyond 900 bytes is cut.
 template <class... Args>
 std::unexpected<Error> fail(Code code, fmt::format_string<Args...> format, Args&&... args) {
   return fail_formatted(code, format, fmt::make_format_args(args...));

@@ -43,6 +43,16 @@ TEST(Result, ContextComesFirst) {
   EXPECT_EQ(with_context(Error{Code::kIo, "broken"}, "a.gguf").message, "a.gguf: broken");
 }
 
+// Names out of hostile files come as arguments.
+TEST(Result, MessagesAreOneLineOfText) {
+  std::string_view name = "a\nb\x1B[31m\xE2\x96\x7F\xC2\x9B\xC3\xA4";
+  EXPECT_EQ(fail(Code::kCorrupt, "'{}' is bad", name).error().message,
+            "'a b [31m\uFFFD  \u00E4' is bad");
+  std::string message = fail(Code::kCorrupt, "{}", std::string(5000, 'x')).error().message;
+  EXPECT_LT(message.size(), 1000u);
+  EXPECT_TRUE(message.ends_with("x..."));
+}
+
 TEST(Result, CodesHaveDistinctNames) {
   std::set<std::string_view> names;
   for (int i = 0; i <= static_cast<int>(Code::kInternal); ++i) {

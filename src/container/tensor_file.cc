@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "base/check.h"
+#include "base/out_of_memory.h"
 #include "container/gguf.h"
 #include "container/quote.h"
 #include "container/safetensors.h"
@@ -25,7 +26,9 @@ std::string TensorInfo::shape_text() const {
   return out + "]";
 }
 
-Result<TensorFile> TensorFile::open(const std::string& path) {
+namespace {
+
+Result<TensorFile> open_any(const std::string& path) {
   std::error_code ignored;
   if (std::filesystem::is_directory(path, ignored)) return SafetensorsParser::open_folder(path);
   if (path.ends_with(".index.json")) return SafetensorsParser::open_index(path);
@@ -35,18 +38,24 @@ Result<TensorFile> TensorFile::open(const std::string& path) {
   std::string_view text(reinterpret_cast<const char*>(head.data()), head.size());
   bool gguf = text.starts_with("GGUF");
   if (!gguf && (path.ends_with(".safetensors") || (text.size() == 9 && text[8] == '{')))
-    return open_safetensors(std::move(source));
+    return SafetensorsParser::open(std::move(source));
   if (!gguf && !path.ends_with(".gguf"))
     return fail(Code::kCorrupt, "{}: is neither a GGUF nor a safetensors file", path);
   return GgufParser::open(path);
 }
 
+}  // namespace
+
+Result<TensorFile> TensorFile::open(const std::string& path) {
+  return catching_bad_alloc([&] { return open_any(path); });
+}
+
 Result<TensorFile> TensorFile::open_gguf(std::shared_ptr<const ByteSource> source) {
-  return GgufParser::open(std::move(source));
+  return catching_bad_alloc([&] { return GgufParser::open(std::move(source)); });
 }
 
 Result<TensorFile> TensorFile::open_safetensors(std::shared_ptr<const ByteSource> source) {
-  return SafetensorsParser::open(std::move(source));
+  return catching_bad_alloc([&] { return SafetensorsParser::open(std::move(source)); });
 }
 
 const TensorInfo* TensorFile::find(std::string_view name) const {

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/file.h"
+#include "base/out_of_memory.h"
 #include "model/model.h"
 
 namespace hearth {
@@ -176,12 +177,9 @@ Result<std::string> read_checkpoint_template(const std::string& folder) {
   return std::string();
 }
 
-Result<std::shared_ptr<const Model>> Model::load(const std::string& path) {
-  TensorFile file = TRY(TensorFile::open(path));
-  return load(std::move(file), path);
-}
+namespace {
 
-Result<std::shared_ptr<const Model>> Model::load(TensorFile file, const std::string& folder) {
+Result<std::shared_ptr<const Model>> load_open(TensorFile file, const std::string& folder) {
   auto model = std::make_shared<Model>();
   model->file = std::move(file);
   if (model->file.kind() == ContainerKind::kGguf) {
@@ -193,6 +191,17 @@ Result<std::shared_ptr<const Model>> Model::load(TensorFile file, const std::str
   TRY(take_rope_factors(*model));
   model->program = model->arch->forward(model->config, model->weights);
   return model;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const Model>> Model::load(const std::string& path) {
+  TensorFile file = TRY(TensorFile::open(path));
+  return load(std::move(file), path);
+}
+
+Result<std::shared_ptr<const Model>> Model::load(TensorFile file, const std::string& folder) {
+  return catching_bad_alloc([&] { return load_open(std::move(file), folder); });
 }
 
 Result<std::shared_ptr<const Tokenizer>> load_tokenizer(const TensorFile& file,

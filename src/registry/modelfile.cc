@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/out_of_memory.h"
 #include "base/utf8.h"
 #include "registry/parameters.h"
 
@@ -154,11 +155,9 @@ class ModelfileParser {
   Modelfile out_;
 };
 
-}  // namespace
-
-Result<Modelfile> Modelfile::parse(std::string_view text) {
-  if (text.size() > kBytesMax)
-    return fail(Code::kTooLarge, "the Modelfile is larger than {} bytes", kBytesMax);
+Result<Modelfile> parse_text(std::string_view text) {
+  if (text.size() > Modelfile::kBytesMax)
+    return fail(Code::kTooLarge, "the Modelfile is larger than {} bytes", Modelfile::kBytesMax);
   if (text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF"))
     return fail(Code::kInvalid, "the Modelfile is UTF-16; save it as UTF-8");
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
@@ -171,6 +170,12 @@ Result<Modelfile> Modelfile::parse(std::string_view text) {
     clean += text[i];
   }
   return ModelfileParser(std::move(clean)).run();
+}
+
+}  // namespace
+
+Result<Modelfile> Modelfile::parse(std::string_view text) {
+  return catching_bad_alloc([&] { return parse_text(text); });
 }
 
 std::string quote_modelfile_value(std::string_view value) {

@@ -1,5 +1,6 @@
 #include "template/template.h"
 
+#include "base/out_of_memory.h"
 #include "template/interp.h"
 #include "template/parser.h"
 
@@ -33,9 +34,11 @@ Template& Template::operator=(Template&&) noexcept = default;
 Template::~Template() = default;
 
 Result<Template> Template::compile(std::string_view source, const TemplateSettings& settings) {
-  auto impl = std::make_unique<Impl>();
-  impl->program = TRY(jinja::parse(source, settings));
-  return Template(std::move(impl));
+  return catching_bad_alloc([&]() -> Result<Template> {
+    auto impl = std::make_unique<Impl>();
+    impl->program = TRY(jinja::parse(source, settings));
+    return Template(std::move(impl));
+  });
 }
 
 Result<std::string> Template::render(const Json& context, const RenderOptions& options) const {
@@ -43,8 +46,10 @@ Result<std::string> Template::render(const Json& context, const RenderOptions& o
 }
 
 Result<Rendered> Template::render_marked(const Json& context, const RenderOptions& options) const {
-  jinja::Interp interp(*impl_->program, options, context_bytes(context));
-  return interp.run(context);
+  return catching_bad_alloc([&] {
+    jinja::Interp interp(*impl_->program, options, context_bytes(context));
+    return interp.run(context);
+  });
 }
 
 }  // namespace hearth

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <limits>
 
+#include "base/out_of_memory.h"
 #include "tokenizer/sentencepiece_file.h"
 #include "tokenizer/sentencepiece_tokenizer.h"
 #include "tokenizer/sentencepiece_words.h"
@@ -203,11 +204,8 @@ Result<std::shared_ptr<const Tokenizer>> make_kind(const SentencePieceModel& mod
                                                     std::move(user_defined));
 }
 
-}  // namespace
-
-Result<std::shared_ptr<const Tokenizer>> make_from_sentencepiece(std::string_view bytes,
-                                                                 const Json& config,
-                                                                 const Json& added) {
+Result<std::shared_ptr<const Tokenizer>> make(std::string_view bytes, const Json& config,
+                                              const Json& added) {
   const SentencePieceModel model = TRY(parse_sentencepiece(bytes));
   const ClassRow row = TRY(class_of(config));
   constexpr std::string_view kNames[] = {"", "t5", "llama", "word", "char"};
@@ -235,6 +233,14 @@ Result<std::shared_ptr<const Tokenizer>> make_from_sentencepiece(std::string_vie
       !TRY(config.get_bool("legacy", false)))
     vocabulary.first_prefix = spaces.escape_whitespaces ? "\xE2\x96\x81" : " ";
   return make_kind(model, std::move(vocabulary), TRY(make_normalizer(model, config, row)));
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const Tokenizer>> make_from_sentencepiece(std::string_view bytes,
+                                                                 const Json& config,
+                                                                 const Json& added) {
+  return catching_bad_alloc([&] { return make(bytes, config, added); });
 }
 
 }  // namespace hearth

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/out_of_memory.h"
 #include "tokenizer/byte_level.h"
 #include "tokenizer/protobuf_reader.h"
 
@@ -95,9 +96,7 @@ Result<void> check_pieces(SentencePieceModel& model) {
   return {};
 }
 
-}  // namespace
-
-Result<SentencePieceModel> parse_sentencepiece(std::string_view bytes) {
+Result<SentencePieceModel> parse(std::string_view bytes) {
   SentencePieceModel out;
   ProtobufReader in(bytes);
   while (TRY(in.next())) {
@@ -109,6 +108,12 @@ Result<SentencePieceModel> parse_sentencepiece(std::string_view bytes) {
   }
   TRY(check_pieces(out));
   return out;
+}
+
+}  // namespace
+
+Result<SentencePieceModel> parse_sentencepiece(std::string_view bytes) {
+  return catching_bad_alloc([&] { return parse(bytes); });
 }
 
 }  // namespace hearth

@@ -14,23 +14,6 @@ namespace {
 
 using namespace test;
 
-std::string from_base64(std::string_view text) {
-  constexpr std::string_view kDigits =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  uint32_t bits = 0;
-  int count = 0;
-  for (const char c : text) {
-    if (c == '=') break;
-    bits = bits << 6 | static_cast<uint32_t>(kDigits.find(c));
-    count += 6;
-    if (count < 8) continue;
-    count -= 8;
-    out.push_back(static_cast<char>(bits >> count));
-  }
-  return out;
-}
-
 std::string model_bytes(const std::string& name) {
   const Json fixture = read_fixture("spm_models");
   for (const Json& model : fixture["models"].as_array())

@@ -79,6 +79,23 @@ inline Metadata gguf_of_sentencepiece(const Json& fixture) {
   return out;
 }
 
+inline std::string from_base64(std::string_view text) {
+  constexpr std::string_view kDigits =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string out;
+  uint32_t bits = 0;
+  int count = 0;
+  for (const char c : text) {
+    if (c == '=') break;
+    bits = bits << 6 | static_cast<uint32_t>(kDigits.find(c));
+    count += 6;
+    if (count < 8) continue;
+    count -= 8;
+    out.push_back(static_cast<char>(bits >> count));
+  }
+  return out;
+}
+
 inline std::string stream(const Tokenizer& tokenizer, const std::vector<TokenId>& ids) {
   StreamDecoder decoder(tokenizer);
   std::string out;

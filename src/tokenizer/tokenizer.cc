@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/file.h"
+#include "base/out_of_memory.h"
 #include "tokenizer/bpe_tokenizer.h"
 #include "tokenizer/decoder.h"
 #include "tokenizer/hugging_face.h"
@@ -39,7 +40,9 @@ bool Tokenizer::ends_generation(TokenId id) const {
   return std::binary_search(end_ids_.begin(), end_ids_.end(), id);
 }
 
-Result<std::shared_ptr<const Tokenizer>> Tokenizer::from_gguf(const Metadata& metadata) {
+namespace {
+
+Result<std::shared_ptr<const Tokenizer>> make_from_gguf(const Metadata& metadata) {
   struct Kind {
     std::string_view model;
     Result<std::shared_ptr<const Tokenizer>> (*make)(const Metadata&);
@@ -65,13 +68,6 @@ Result<std::shared_ptr<const Tokenizer>> Tokenizer::from_gguf(const Metadata& me
               model.substr(0, 100));
 }
 
-Result<std::shared_ptr<const Tokenizer>> Tokenizer::from_hugging_face(const Json& tokenizer,
-                                                                      const Json& config) {
-  return make_from_hugging_face(tokenizer, config);
-}
-
-namespace {
-
 // A JSON file of the folder, or null where there is none.
 Result<Json> read_json(const std::filesystem::path& path) {
   const auto text = read_file(path, kFileBytesMax);
@@ -80,10 +76,6 @@ Result<Json> read_json(const std::filesystem::path& path) {
   if (!json) return std::unexpected(with_context(std::move(json).error(), path.string()));
   return json;
 }
-
-}  // namespace
-
-namespace {
 
 Result<std::shared_ptr<const Tokenizer>> from_vocab_files(const std::filesystem::path& base,
                                                           const Json& config) {
@@ -98,9 +90,7 @@ Result<std::shared_ptr<const Tokenizer>> from_vocab_files(const std::filesystem:
   return make_from_hugging_face(TRY(tokenizer_json_of(files)), config);
 }
 
-}  // namespace
-
-Result<std::shared_ptr<const Tokenizer>> Tokenizer::from_folder(const std::string& folder) {
+Result<std::shared_ptr<const Tokenizer>> read_folder(const std::string& folder) {
   const std::filesystem::path base(folder);
   const Json config = TRY(read_json(base / "tokenizer_config.json"));
   const auto in_file = [](Result<std::shared_ptr<const Tokenizer>> made,
@@ -109,8 +99,9 @@ Result<std::shared_ptr<const Tokenizer>> Tokenizer::from_folder(const std::strin
     return made;
   };
   const std::filesystem::path json = base / "tokenizer.json";
-  if (std::filesystem::exists(json))
-    return in_file(from_hugging_face(TRY(read_json(json)), config), json);
+  std::error_code ignored;
+  if (std::filesystem::exists(json, ignored))
+    return in_file(make_from_hugging_face(TRY(read_json(json)), config), json);
   for (const auto* name : {"tokenizer.model", "spiece.model"}) {
     const std::filesystem::path path = base / name;
     const auto bytes = read_file(path, kFileBytesMax);
@@ -119,11 +110,26 @@ Result<std::shared_ptr<const Tokenizer>> Tokenizer::from_folder(const std::strin
     return in_file(make_from_sentencepiece(TRY(bytes), config, added), path);
   }
   for (const auto* name : {"vocab.json", "vocab.txt"})
-    if (std::filesystem::exists(base / name))
+    if (std::filesystem::exists(base / name, ignored))
       return in_file(from_vocab_files(base, config), base / name);
   return fail(Code::kNotFound,
               "{}: no tokenizer.json, tokenizer.model, vocab.json with merges.txt or vocab.txt",
               folder);
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const Tokenizer>> Tokenizer::from_gguf(const Metadata& metadata) {
+  return catching_bad_alloc([&] { return make_from_gguf(metadata); });
+}
+
+Result<std::shared_ptr<const Tokenizer>> Tokenizer::from_hugging_face(const Json& tokenizer,
+                                                                      const Json& config) {
+  return catching_bad_alloc([&] { return make_from_hugging_face(tokenizer, config); });
+}
+
+Result<std::shared_ptr<const Tokenizer>> Tokenizer::from_folder(const std::string& folder) {
+  return catching_bad_alloc([&] { return read_folder(folder); });
 }
 
 void Tokenizer::strip_start(TokenId id, std::string& bytes, bool& start) const {

@@ -6,7 +6,9 @@
 
 #include "base/file.h"
 #include "cut_source.h"
+#include "model/model.h"
 #include "mutate.h"
+#include "mutate_model.h"
 #include "samples.h"
 #include "watch.h"
 
@@ -50,22 +52,48 @@ TEST(MalformedGguf, CutAtEveryByte) {
   cut_everywhere(fixture("everything.gguf"), "everything.gguf");
 }
 
-TEST(MalformedGguf, ThousandMutants) {
+// Bent bytes: half of the mutants never come past the header.
+TEST(MalformedGguf, BentFields) {
   Watch watch;
   std::vector<std::string> samples = {sample_gguf(512), sample_gguf(16), sample_gguf_of_all_types(),
                                       fixture("everything.gguf")};
+  for (const ModelParts& parts : sample_models_of_all_vocabularies())
+    samples.push_back(parts.bytes());
   std::vector<std::vector<GgufFieldAt>> fields;
   for (const std::string& sample : samples) fields.push_back(fields_of(source_of_text(sample)));
-  for (uint64_t number = 0; number < 1000; ++number) {
+  for (uint64_t number = 0; number < mutants(5000); ++number) {
     size_t which = number % samples.size();
     std::string mutant = mutate_gguf(samples[which], fields[which], number);
     watch.look([&] { return TensorFile::open_gguf(source_of_text(mutant)); },
                fmt::format("mutant {}", number));
     if (HasFatalFailure()) return;
   }
-  watch.expect_bounded("GGUF mutants");
-  EXPECT_GT(watch.refused(), 400u) << "mutants that all open test nothing";
-  EXPECT_GT(watch.opened(), 50u) << "nor do mutants that never come past the header";
+  watch.expect_bounded("GGUF, bent fields");
+  EXPECT_GT(watch.refused(), mutants(2000)) << "mutants that all open test nothing";
+  EXPECT_GT(watch.opened(), mutants(500)) << "nor do mutants that never come past the header";
+}
+
+// Bent models: nearly all open, and go as far as they can.
+TEST(MalformedGguf, BentModels) {
+  Watch watch;
+  std::vector<ModelParts> samples = sample_models_of_all_vocabularies();
+  samples.push_back(sample_model(64));
+  for (const ModelParts& parts : samples) {
+    auto open = [&] { return TensorFile::open_gguf(source_of_text(parts.bytes())); };
+    auto model = Model::load(*open(), "");
+    ASSERT_TRUE(model) << model.error().message;
+    auto tokenizer = Tokenizer::from_gguf((*model)->file.metadata());
+    ASSERT_TRUE(tokenizer) << tokenizer.error().message;
+    watch.look(open, "a sample as it is");
+  }
+  for (uint64_t number = 0; number < mutants(5000); ++number) {
+    std::string mutant = mutate_model(samples[number % samples.size()], number);
+    watch.look([&] { return TensorFile::open_gguf(source_of_text(mutant)); },
+               fmt::format("mutant {}", number));
+    if (HasFatalFailure()) return;
+  }
+  watch.expect_bounded("GGUF, bent models");
+  EXPECT_GT(watch.opened(), mutants(4000));
 }
 
 // A mutant is the same on every run and machine.

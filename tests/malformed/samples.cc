@@ -2,29 +2,41 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
 #include "base/check.h"
 #include "base/rng.h"
 #include "container/gguf_layout.h"
+#include "tokenizer/test_support.h"
 
 namespace hearth {
 namespace {
 
 constexpr size_t kVocabularyMax = 512;
+constexpr std::string_view kTemplate =
+    "{% for m in messages %}<|{{ m['role'] }}|>\n{{ m['content'] }}\n{% endfor %}";
 
 TensorToWrite tensor(std::string name, std::vector<uint64_t> shape, const Encoding* encoding) {
   return {std::move(name), std::move(shape), encoding, {}};
 }
 
-// The layout's header and random data behind it.
+// The layout's header and its data; random bytes where a tensor does not say what it is.
 std::string whole(const Metadata& metadata, const std::vector<TensorToWrite>& tensors) {
   auto layout = lay_out_gguf(metadata, tensors);
   CHECK(layout.has_value());
   std::string out = layout->header;
+  size_t data_begin = out.size();
   while (out.size() < layout->file_bytes)
     out += static_cast<char>(philox(3, 0, out.size())[0]);
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    if (!tensors[i].fill) continue;
+    std::vector<std::byte> data;
+    CHECK(tensors[i].fill(data).has_value() && data.size() == layout->bytes[i]);
+    if (!data.empty())
+      std::memcpy(out.data() + data_begin + layout->offsets[i], data.data(), data.size());
+  }
   return out;
 }
 
@@ -47,13 +59,59 @@ void add_vocabulary(Metadata& meta, size_t count) {
   meta.set_u32("tokenizer.ggml.bos_token_id", 1);
   meta.set_u32("tokenizer.ggml.eos_token_id", 2);
   meta.set_bool("tokenizer.ggml.add_bos_token", false);
-  meta.set_string("tokenizer.chat_template",
-                  "{% for m in messages %}<|{{ m['role'] }}|>\n{{ m['content'] }}\n{% endfor %}");
+  meta.set_string("tokenizer.chat_template", std::string(kTemplate));
 }
 
 }  // namespace
 
-std::string sample_gguf(size_t vocabulary) {
+TensorToWrite& ModelParts::tensor(std::string_view name) {
+  auto found = std::ranges::find(tensors, name, &TensorToWrite::name);
+  CHECK(found != tensors.end());
+  return *found;
+}
+
+void ModelParts::add(std::string name, std::vector<uint64_t> shape, const Encoding* encoding) {
+  tensors.push_back({std::move(name), std::move(shape), encoding, {}});
+}
+
+std::string ModelParts::bytes() const { return whole(metadata, tensors); }
+
+namespace {
+
+std::function<Result<void>(std::vector<std::byte>&)> numbers(
+    const TensorToWrite& tensor, const std::function<float(uint64_t)>& number) {
+  uint64_t elems = 1;
+  for (uint64_t dim : tensor.shape) elems *= dim;
+  return [elems, number, encoding = tensor.encoding](std::vector<std::byte>& out) -> Result<void> {
+    std::vector<float> values(elems);
+    for (uint64_t i = 0; i < elems; ++i) values[i] = number(i);
+    out.resize(encoding->bytes_of(elems));
+    encoding->encode(values.data(), out.data(), elems, nullptr);
+    return {};
+  };
+}
+
+void add_tensors(ModelParts& parts, size_t vocabulary) {
+  parts.add("token_embd.weight", {vocabulary, 32}, &k_q8_0);
+  parts.add("output_norm.weight", {32}, &k_f32);
+  for (int layer = 0; layer < 2; ++layer) {
+    auto add = [&](std::string_view name, std::vector<uint64_t> shape, const Encoding* encoding) {
+      parts.add(fmt::format("blk.{}.{}", layer, name), std::move(shape), encoding);
+    };
+    add("attn_norm.weight", {32}, &k_f32);
+    add("attn_q.weight", {32, 32}, &k_q4_0);
+    add("attn_k.weight", {16, 32}, &k_q5_0);
+    add("attn_v.weight", {16, 32}, &k_f16);
+    add("attn_output.weight", {32, 32}, &k_q4_1);
+    add("ffn_norm.weight", {32}, &k_f32);
+    add("ffn_gate.weight", {64, 32}, &k_q5_1);
+    add("ffn_up.weight", {64, 32}, &k_bf16);
+    add("ffn_down.weight", {32, 64}, &k_q8_0);
+  }
+  for (TensorToWrite& tensor : parts.tensors) tensor.fill = small_numbers(tensor);
+}
+
+Metadata settings() {
   Metadata meta;
   meta.set_string("general.architecture", "llama");
   meta.set_string("general.name", "sample");
@@ -66,25 +124,102 @@ std::string sample_gguf(size_t vocabulary) {
   meta.set_u32("llama.attention.head_count_kv", 2);
   meta.set_f32("llama.attention.layer_norm_rms_epsilon", 1e-5f);
   meta.set_f32("llama.rope.freq_base", 10000.0f);
-  add_vocabulary(meta, vocabulary);
-  std::vector<TensorToWrite> tensors = {tensor("token_embd.weight", {vocabulary, 32}, &k_q8_0),
-                                        tensor("output_norm.weight", {32}, &k_f32)};
-  for (int layer = 0; layer < 2; ++layer) {
-    auto add = [&](std::string_view name, std::vector<uint64_t> shape, const Encoding* encoding) {
-      tensors.push_back(tensor(fmt::format("blk.{}.{}", layer, name), std::move(shape), encoding));
-    };
-    add("attn_norm.weight", {32}, &k_f32);
-    add("attn_q.weight", {32, 32}, &k_q4_0);
-    add("attn_k.weight", {16, 32}, &k_q5_0);
-    add("attn_v.weight", {16, 32}, &k_f16);
-    add("attn_output.weight", {32, 32}, &k_q4_1);
-    add("ffn_norm.weight", {32}, &k_f32);
-    add("ffn_gate.weight", {64, 32}, &k_q5_1);
-    add("ffn_up.weight", {64, 32}, &k_bf16);
-    add("ffn_down.weight", {32, 64}, &k_q8_0);
-  }
-  return whole(meta, tensors);
+  return meta;
 }
+
+// BERT's entries as converters write them: those that begin a word have U+2581 in front.
+Metadata gguf_of_word_pieces() {
+  Json fixture = test::read_fixture("json_models");
+  std::vector<std::string> tokens;
+  std::vector<int32_t> types;
+  for (const Json& entry : fixture["tokenizers"].as_array()) {
+    if (entry["name"] != Json("bert") || entry["tokenizer"].is_null()) continue;
+    for (const auto& [text, id] : entry["tokenizer"]["model"]["vocab"].as_object()) {
+      auto at = static_cast<size_t>(id.as_int());
+      if (at >= tokens.size()) tokens.resize(at + 1), types.resize(at + 1, 1);
+      if (text.starts_with('[') && text.ends_with(']')) tokens[at] = text, types[at] = 3;
+      else tokens[at] = text.starts_with("##") ? text.substr(2) : "\u2581" + text;
+    }
+  }
+  Metadata out;
+  out.set_string("tokenizer.ggml.model", "bert");
+  out.set_strings("tokenizer.ggml.tokens", tokens);
+  out.set_ints("tokenizer.ggml.token_type", types);
+  return out;
+}
+
+// A fixture of tokens, types and (not RWKV's) scores.
+Metadata gguf_of_lists(const char* name, const char* model) {
+  Json fixture = test::read_fixture(name);
+  std::vector<float> scores;
+  Metadata out;
+  out.set_string("tokenizer.ggml.model", model);
+  out.set_strings("tokenizer.ggml.tokens", test::strings_of(fixture["tokens"]));
+  out.set_ints("tokenizer.ggml.token_type", test::ids_of(fixture["types"]));
+  if (!fixture["scores"].is_array()) return out;
+  for (const Json& score : fixture["scores"].as_array())
+    scores.push_back(static_cast<float>(score.as_double()));
+  out.set_floats("tokenizer.ggml.scores", scores);
+  return out;
+}
+
+std::vector<Metadata> vocabularies() {
+  std::vector<Metadata> out;
+  for (const char* name : {"tiny", "qwen", "llama3"})
+    out.push_back(test::gguf_of_hugging_face(test::read_fixture(name)["tokenizer"],
+                                             name == std::string_view("qwen") ? "qwen2" : "llama3"));
+  out.push_back(test::gguf_of_sentencepiece(test::read_fixture("sentencepiece")));
+  out.push_back(gguf_of_word_pieces());
+  out.push_back(gguf_of_lists("spm_rwkv", "rwkv"));
+  out.push_back(gguf_of_lists("spm_plamo", "plamo2"));
+  Metadata t5 = test::gguf_of_sentencepiece(test::read_fixture("sentencepiece_user"));
+  t5.set_string("tokenizer.ggml.model", "t5");
+  t5.set_u32("tokenizer.ggml.unknown_token_id", 0);
+  t5.set_bool("tokenizer.ggml.remove_extra_whitespaces", true);
+  out.push_back(std::move(t5));
+  return out;
+}
+
+}  // namespace
+
+std::function<Result<void>(std::vector<std::byte>&)> small_numbers(const TensorToWrite& tensor) {
+  uint64_t seed = std::hash<std::string>()(tensor.name);
+  bool norm = tensor.shape.size() == 1;
+  return numbers(tensor, [seed, norm](uint64_t i) {
+    auto small = static_cast<float>(uniform(seed, 0, i) - 0.5) / 4;
+    return norm ? 1 + small : small;
+  });
+}
+
+std::function<Result<void>(std::vector<std::byte>&)> one_number(const TensorToWrite& tensor,
+                                                                float value) {
+  return numbers(tensor, [value](uint64_t) { return value; });
+}
+
+ModelParts sample_model(size_t vocabulary) {
+  ModelParts parts{.metadata = settings()};
+  add_vocabulary(parts.metadata, vocabulary);
+  add_tensors(parts, vocabulary);
+  return parts;
+}
+
+std::vector<ModelParts> sample_models_of_all_vocabularies() {
+  std::vector<ModelParts> out;
+  for (const Metadata& vocabulary : vocabularies()) {
+    ModelParts parts{.metadata = settings()};
+    for (const auto& [key, value] : vocabulary.pairs()) parts.metadata.set(key, value);
+    // Arrays point into what the vocabulary owns.
+    parts.metadata.keep_alive(std::make_shared<const Metadata>(vocabulary));
+    parts.metadata.set_u32("tokenizer.ggml.bos_token_id", 1);
+    parts.metadata.set_u32("tokenizer.ggml.eos_token_id", 2);
+    parts.metadata.set_string("tokenizer.chat_template", std::string(kTemplate));
+    add_tensors(parts, (*vocabulary.array("tokenizer.ggml.tokens"))->count);
+    out.push_back(std::move(parts));
+  }
+  return out;
+}
+
+std::string sample_gguf(size_t vocabulary) { return sample_model(vocabulary).bytes(); }
 
 std::string sample_gguf_of_all_types() {
   Metadata meta;

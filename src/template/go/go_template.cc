@@ -1,5 +1,6 @@
 #include "template/go/go_template.h"
 
+#include "base/out_of_memory.h"
 #include "template/go/conversation.h"
 #include "template/go/exec.h"
 #include "template/go/inspect.h"
@@ -99,7 +100,7 @@ struct GoTemplate::Impl {
   gotmpl::ThinkingTags tags;
 };
 
-Result<GoTemplate> GoTemplate::compile(std::string_view source) {
+Result<GoTemplate> GoTemplate::compile_source(std::string_view source) {
   auto impl = std::make_shared<Impl>();
   impl->program = TRY(gotmpl::parse_program(source));
   impl->names = TRY(gotmpl::used_names(impl->program));
@@ -111,7 +112,7 @@ Result<GoTemplate> GoTemplate::compile(std::string_view source) {
   return GoTemplate(std::move(impl));
 }
 
-Result<Rendered> GoTemplate::render(const Json& json, const RenderOptions& options) const {
+Result<Rendered> GoTemplate::render_json(const Json& json, const RenderOptions& options) const {
   Conversation conversation = TRY(gotmpl::read_conversation(json));
   gotmpl::Budget budget = budget_of(json, options);
   Rendered out;
@@ -131,6 +132,14 @@ Result<Rendered> GoTemplate::render(const Json& json, const RenderOptions& optio
     TRY(LegacyRun(job, impl_->program.trees, impl_->legacy).run());
   }
   return out;
+}
+
+Result<GoTemplate> GoTemplate::compile(std::string_view source) {
+  return catching_bad_alloc([&] { return compile_source(source); });
+}
+
+Result<Rendered> GoTemplate::render(const Json& json, const RenderOptions& options) const {
+  return catching_bad_alloc([&] { return render_json(json, options); });
 }
 
 const std::set<std::string, std::less<>>& GoTemplate::names() const { return impl_->names; }

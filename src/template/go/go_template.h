@@ -38,6 +38,8 @@ class GoTemplate {
 
  private:
   struct Impl;
+  static Result<GoTemplate> compile_source(std::string_view source);
+  Result<Rendered> render_json(const Json& json, const RenderOptions& options) const;
   explicit GoTemplate(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
   std::shared_ptr<const Impl> impl_;
 };
