@@ -119,6 +119,7 @@ Result<void> Conversation::answer() {
   if (write_error) return std::unexpected(*write_error);
   if (json) TRY(print("{}\n", answer_json(*answer).dump()));
   messages_.push_back({"assistant", answer->text});
+  write_err(overflow_warning(*answer, answer->timings));
   if (verbose) write_err(statistics(answer->timings));
   return {};
 }
