@@ -113,7 +113,7 @@ Result<Json> HeaderParser::header() {
   if (auto size = check_json_size(text); !size)
     return bad(size.error().code, "header", "{}", size.error().message);
   auto document = Json::parse(text);
-  if (!document) return bad(Code::kCorrupt, "header", "{}", document.error().message);
+  if (!document) return bad(document.error().code, "header", "{}", document.error().message);
   if (!document->is_object()) return bad(Code::kCorrupt, "header", "is no object");
   data_begin_ = in.position();
   return document;

@@ -143,9 +143,8 @@ uint32_t Parser::constant(Value value) {
 uint32_t Parser::text_constant(std::string text) {
   auto object = std::make_unique<Str>(nullptr, Rendered{std::move(text), {}});
   object->length();  // counted now: threads share it
-  Value value(object.get());
-  program_.objects.push_back(std::move(object));
-  return constant(std::move(value));
+  program_.objects.push_back(std::move(object));  // owned before anything refers to it
+  return constant(Value(program_.objects.back().get()));
 }
 
 Value Parser::integer_constant(Integer number) {

@@ -18,13 +18,18 @@ bool fails_now() {
   return failing;
 }
 
-void* allocate(size_t size, size_t alignment) {
-  if (fails_now()) throw std::bad_alloc();
+void* plain(size_t size, size_t alignment) {
   if (size == 0) size = 1;
-  void* out = alignment == 0 ? std::malloc(size)
-                             : std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
+  void* out = alignment == 0
+                  ? std::malloc(size)
+                  : std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
+  if (out != nullptr) ++live;
+  return out;
+}
+
+void* allocate(size_t size, size_t alignment) {
+  void* out = fails_now() ? nullptr : plain(size, alignment);
   if (out == nullptr) throw std::bad_alloc();
-  ++live;
   return out;
 }
 
@@ -54,7 +59,6 @@ int64_t live_allocations() { return live; }
 
 }  // namespace hearth
 
-// The other forms of the language (arrays, nothrow) call these.
 void* operator new(size_t size) { return allocate(size, 0); }
 void* operator new[](size_t size) { return allocate(size, 0); }
 void* operator new(size_t size, std::align_val_t alignment) {
@@ -63,16 +67,9 @@ void* operator new(size_t size, std::align_val_t alignment) {
 void* operator new[](size_t size, std::align_val_t alignment) {
   return allocate(size, static_cast<size_t>(alignment));
 }
-void* operator new(size_t size, const std::nothrow_t&) noexcept {
-  try {
-    return allocate(size, 0);
-  } catch (const std::bad_alloc&) {
-    return nullptr;
-  }
-}
-void* operator new[](size_t size, const std::nothrow_t&) noexcept {
-  return operator new(size, std::nothrow);
-}
+// Never fails: std::stable_sort asks so for a buffer that it can do without.
+void* operator new(size_t size, const std::nothrow_t&) noexcept { return plain(size, 0); }
+void* operator new[](size_t size, const std::nothrow_t&) noexcept { return plain(size, 0); }
 void operator delete(void* pointer) noexcept { release(pointer); }
 void operator delete[](void* pointer) noexcept { release(pointer); }
 void operator delete(void* pointer, size_t) noexcept { release(pointer); }

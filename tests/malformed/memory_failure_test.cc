@@ -66,7 +66,7 @@ TEST(MemoryFailure, Gguf) {
   }
   std::string folder = HEARTH_TEST_DATA "/container/";
   for (const char* name : {"everything.gguf", "split-00001-of-00003.gguf", "shards"})
-    fail_everywhere(name, [&] { return TensorFile::open(folder + name); });
+    fail_everywhere(name, [path = folder + name] { return TensorFile::open(path); });
 }
 
 TEST(MemoryFailure, Safetensors) {
