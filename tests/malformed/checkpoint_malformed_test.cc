@@ -27,7 +27,8 @@ struct Checkpoint {
 class MalformedCheckpoint : public testing::Test {
  protected:
   void SetUp() override {
-    for (const char* name : {"llama", "qwen2", "llama-yarn", "llama-rope-llama3", "mistral-window"}) {
+    for (const char* name : {"llama", "qwen2", "llama-yarn", "llama-rope-llama3",
+                             "mistral-window"}) {
       Checkpoint& checkpoint = checkpoints_.emplace_back();
       for (size_t i = 0; i < 4; ++i) {
         auto text = read_file(fmt::format("{}/models/{}/{}", HEARTH_TEST_DATA, name, kNames[i]),

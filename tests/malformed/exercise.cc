@@ -38,7 +38,8 @@ const std::string& hostile_text() {
   using namespace std::string_literals;
   static const std::string kText =
       "tok 1 <|im_start|> tok\xC4\xA0 2 \xFF  The <s>a</s>\t\r\n isn't 1234 e\u0301\u0323 "
-      "\u4F60\u597D \u2581\u2581 \U0001F642 ##b </w> <0x41>\x00\xE2\x96 \u0130\uFB01 [MASK]\u3000"s +
+      "\u4F60\u597D \u2581\u2581 \U0001F642 ##b </w> <0x41>"
+      "\x00\xE2\x96 \u0130\uFB01 [MASK]\u3000"s +
       std::string(300, 'a') + std::string(64, '!') + std::string(64, ' ');
   return kText;
 }
@@ -120,7 +121,8 @@ uint64_t exercise(const Tokenizer& tokenizer) {
     if (tokenizer.decode_rules().rewrite) continue;
     EXPECT_EQ(streamed, replace_invalid_utf8(whole));
   }
-  for (TokenId id : {-1, 0, 1, tokenizer.size(), INT32_MAX}) sum += tokenizer.piece(id, true).size();
+  for (TokenId id : {-1, 0, 1, tokenizer.size(), INT32_MAX})
+    sum += tokenizer.piece(id, true).size();
   const TextPair texts[] = {{text, "b"}, {"", std::nullopt}};
   auto batch = tokenizer.encode_batch(texts, {.parse_special = false});
   if (batch) sum += batch->front().ids.size();

@@ -103,15 +103,6 @@ TEST(MemoryFailure, SentencePieceFiles) {
   }
 }
 
-TEST(MemoryFailure, Folders) {
-  std::string folder = HEARTH_TEST_DATA "/models/llama";
-  fail_everywhere("a folder's tokenizer", [&] { return Tokenizer::from_folder(folder); });
-  fail_everywhere("a folder's model", [&] { return Model::load(folder); });
-  auto file = TensorFile::open_gguf(source_of_text(sample_gguf(64)));
-  ASSERT_TRUE(file);
-  fail_everywhere("a model of GGUF", [&] { return Model::load(*file, ""); });
-}
-
 TEST(MemoryFailure, JsonText) {
   std::string text = fixture("models/llama/config.json");
   fail_everywhere("JSON", [&] { return Json::parse(text); });
@@ -148,35 +139,6 @@ TEST(MemoryFailure, Jinja) {
   ASSERT_TRUE(compiled);
   Json context = conversation();
   fail_everywhere("Jinja, rendering", [&] { return compiled->render(context); });
-}
-
-TEST(MemoryFailure, GoTemplates) {
-  std::string_view source =
-      "{{- range $i, $m := .Messages }}{{ if eq .Role \"user\" }}<|user|>{{ .Content }}{{ else }}"
-      "<|{{ .Role }}|>{{ printf \"%s, %d\" .Content $i }}{{ end }}{{ end }}{{ json .Messages }}"
-      "{{ define \"x\" }}{{ len . }}{{ end }}{{ template \"x\" .Messages }}";
-  fail_everywhere("Go template, compiling", [&] { return GoTemplate::compile(source); });
-  auto compiled = GoTemplate::compile(source);
-  ASSERT_TRUE(compiled) << compiled.error().message;
-  Json context = conversation();
-  fail_everywhere("Go template, rendering", [&] { return compiled->render(context); });
-}
-
-constexpr OptionRow kRows[] = {
-    {.name = "stop", .many = true},
-    {.name = "ctx", .type = OptionType::kInt, .fallback = "512", .min = 2, .max = 1 << 24},
-    {.name = "precision", .type = OptionType::kChoice, .fallback = "high", .choices = "exact|high"}};
-constexpr Positional kPositionals[] = {{"MODEL", Positional::Count::kRequired, ""},
-                                       {"PROMPT", Positional::Count::kAny, ""}};
-
-// The command line is read in main(), which catches; nothing else of the process lives then.
-TEST(MemoryFailure, CommandOptions) {
-  Command command{.name = "run", .positionals = kPositionals, .options = kRows};
-  std::vector<std::string> words = {"smollm2", "--ctx", "1024", "--stop=a stop that is quite long",
-                                    "--precision", "exact", "a question that is quite long"};
-  fail_everywhere("options", [&] {
-    return catching_bad_alloc([&] { return parse_args(command, words); });
-  });
 }
 
 }  // namespace

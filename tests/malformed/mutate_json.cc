@@ -11,7 +11,8 @@ namespace {
 constexpr std::string_view kTexts[] = {
     "", " ", "a", "\u2581", "\u0120", "##", "</w>", "<0x41>", "<0xZZ>", "[UNK]", "<unk>", "\u00E9",
     "BPE", "WordPiece", "WordLevel", "Unigram", "Sequence", "ByteLevel", "Metaspace", "Split",
-    "Digits", "Punctuation", "Whitespace", "WhitespaceSplit", "BertPreTokenizer", "CharDelimiterSplit",
+    "Digits", "Punctuation", "Whitespace", "WhitespaceSplit", "BertPreTokenizer",
+    "CharDelimiterSplit",
     "UnicodeScripts", "FixedLength", "BertNormalizer", "NFC", "NFD", "NFKC", "NFKD", "Nmt",
     "Lowercase", "Strip", "StripAccents", "Replace", "Prepend", "Precompiled", "ByteFallback",
     "Fuse", "CTC", "BPEDecoder", "TemplateProcessing", "BertProcessing", "RobertaProcessing",

@@ -13,11 +13,13 @@ namespace {
 constexpr std::string_view kTemplatePieces[] = {
     "{{ messages }}", "{{ messages | tojson }}", "{{ bos_token }}", "{{ x.y.z }}", "{{ 1 // 0 }}",
     "{% for i in range(10**9) %}x{% endfor %}", "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
-    "{% set x = 'a' * 10**9 %}", "{{ raise_exception('no') }}", "{% if messages[0].role == 'user' %}",
+    "{% set x = 'a' * 10**9 %}", "{{ raise_exception('no') }}",
+    "{% if messages[0].role == 'user' %}",
     "{% endif %}", "{% endfor %}", "{{", "}}", "{%", "%}", "{#", "{{ ''.__class__.__mro__ }}",
     "{{ messages[-1]['content'] | trim | upper }}", "{% for m in messages recursive %}",
     "{{ loop(messages) }}", "{% raw %}", "{{ '%s' % messages }}", "{{ namespace(a=1).a }}",
-    "{%- set ns = namespace(l=[]) -%}{% for i in range(60) %}{% set ns.l = [ns.l, ns.l] %}{% endfor %}",
+    "{%- set ns = namespace(l=[]) -%}{% for i in range(60) %}"
+    "{% set ns.l = [ns.l, ns.l] %}{% endfor %}",
     "{{ ns.l }}", "\xFF", "{{ strftime_now('%Y') }}", "<|im_start|>", "\n"};
 
 constexpr std::string_view kEntries[] = {"", " ", "\u2581", "\u2581\u2581", "\u0120", "<0x41>",
@@ -66,7 +68,8 @@ void bend_numbers(const std::string& key, const MetaArray& array, Metadata& meta
           : floats.push_back(static_cast<float>(array.number_at(i)));
   for (uint64_t i = 1 + random.below(8); i > 0 && array.count > 0; --i) {
     uint64_t at = random.below(array.count);
-    if (whole) ints[at] = static_cast<int32_t>(random.below(3) ? random.below(9) : random.pick(kEdges));
+    if (whole)
+      ints[at] = static_cast<int32_t>(random.below(3) ? random.below(9) : random.pick(kEdges));
     else floats[at] = random.pick(kFloats);
   }
   if (random.below(16) == 0) ints.resize(ints.size() / 2), floats.resize(floats.size() / 2);
@@ -114,7 +117,10 @@ void bend_tensor(ModelParts& parts, Random& random) {
     case 1: tensor.name += "x"; break;
     case 2: std::swap(tensor.shape.front(), tensor.shape.back()); tensor.fill = {}; break;
     case 3: tensor.shape.front() += random.below(3) - 1; tensor.fill = {}; break;
-    case 4: tensor.encoding = encodings()[random.below(encodings().size())]; tensor.fill = {}; break;
+    case 4:
+      tensor.encoding = encodings()[random.below(encodings().size())];
+      tensor.fill = {};
+      break;
     case 5:
       tensor.fill = {};
       if (tensor.encoding->encode != nullptr && random.below(3) != 0)

@@ -76,11 +76,13 @@ void bend(std::vector<Field>& fields, Random& random, int depth) {
     case 0: fields.erase(fields.begin() + static_cast<ptrdiff_t>(at)); break;
     case 1: fields.push_back(Field(field)); break;
     case 2: std::swap(field, fields[random.below(count)]); break;
-    case 3: field.tag = random.below(2) == 0 ? random.pick(kEdges) : field.tag ^ (1u << random.below(7));
-            break;
+    case 3:
+      field.tag = random.below(2) == 0 ? random.pick(kEdges) : field.tag ^ (1u << random.below(7));
+      break;
     default:
       if ((field.tag & 7) == 0)
-        field.number = random.below(2) == 0 ? random.pick(kEdges) : field.number + random.below(5) - 2;
+        field.number =
+            random.below(2) == 0 ? random.pick(kEdges) : field.number + random.below(5) - 2;
       else
         field.bytes = bent_bytes(std::move(field.bytes), random, depth);
   }

@@ -167,7 +167,8 @@ std::vector<Metadata> vocabularies() {
   std::vector<Metadata> out;
   for (const char* name : {"tiny", "qwen", "llama3"})
     out.push_back(test::gguf_of_hugging_face(test::read_fixture(name)["tokenizer"],
-                                             name == std::string_view("qwen") ? "qwen2" : "llama3"));
+                                             name == std::string_view("qwen") ? "qwen2"
+                                                                              : "llama3"));
   out.push_back(test::gguf_of_sentencepiece(test::read_fixture("sentencepiece")));
   out.push_back(gguf_of_word_pieces());
   out.push_back(gguf_of_lists("spm_rwkv", "rwkv"));
