@@ -147,6 +147,7 @@ main() {
     build release all -DHEARTH_TESTS=ON
     run_ctest release-unit release -LE surface
     run_ctest release-models release -L long -C long
+    HEARTH_TEST_LONG=1 run_ctest malformed-long dev -R '^malformed$'  # all mutants, not a tenth
     build tsan all -DHEARTH_TESTS=ON
     run_ctest tsan tsan -LE surface
     fuzz
