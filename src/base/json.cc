@@ -93,6 +93,13 @@ void append_double(std::string& out, double value) {
 
 }  // namespace
 
+// Where the copy of an alternative runs out of memory, the variant of libstdc++ 12 destroys what
+// was never made. So the alternative is copied alone, and moving it in cannot fail.
+Json::Json(const Json& other) {
+  std::visit([this](const auto& value) { value_ = std::decay_t<decltype(value)>(value); },
+             other.value_);
+}
+
 std::string_view Json::kind() const {
   constexpr std::string_view kKinds[] = {"null",   "a boolean", "an integer", "a number",
                                          "a string", "an array",  "an object"};

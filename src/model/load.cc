@@ -152,9 +152,7 @@ Result<void> take_rope_factors(Model& model) {
   return {};
 }
 
-}  // namespace
-
-Result<Json> read_checkpoint_json(const std::string& folder, std::string_view name) {
+Result<Json> read_json(const std::string& folder, std::string_view name) {
   std::string path = fmt::format("{}/{}", folder, name);
   std::string text = TRY(read_file(path, kConfigBytesMax));
   auto json = Json::parse(text);
@@ -163,11 +161,13 @@ Result<Json> read_checkpoint_json(const std::string& folder, std::string_view na
   return std::move(*json);
 }
 
-Result<std::string> read_checkpoint_template(const std::string& folder) {
+// Only a file that is not there is no template: any other trouble with it is an answer.
+Result<std::string> read_template(const std::string& folder) {
   auto own_file = read_file(folder + "/chat_template.jinja", kConfigBytesMax);
-  if (own_file) return std::move(*own_file);
-  auto config = read_checkpoint_json(folder, "tokenizer_config.json");
-  if (!config) return std::string();
+  if (own_file || own_file.error().code != Code::kNotFound) return own_file;
+  auto config = read_json(folder, "tokenizer_config.json");
+  if (!config && config.error().code == Code::kNotFound) return std::string();
+  if (!config) return std::unexpected(std::move(config).error());
   const Json& chat = (*config)["chat_template"];
   if (chat.is_string()) return chat.as_string();
   if (chat.is_array())  // several by name; the default one talks
@@ -176,8 +176,6 @@ Result<std::string> read_checkpoint_template(const std::string& folder) {
         return entry["template"].as_string();
   return std::string();
 }
-
-namespace {
 
 Result<std::shared_ptr<const Model>> load_open(TensorFile file, const std::string& folder) {
   auto model = std::make_shared<Model>();
@@ -194,6 +192,14 @@ Result<std::shared_ptr<const Model>> load_open(TensorFile file, const std::strin
 }
 
 }  // namespace
+
+Result<Json> read_checkpoint_json(const std::string& folder, std::string_view name) {
+  return catching_bad_alloc([&] { return read_json(folder, name); });
+}
+
+Result<std::string> read_checkpoint_template(const std::string& folder) {
+  return catching_bad_alloc([&] { return read_template(folder); });
+}
 
 Result<std::shared_ptr<const Model>> Model::load(const std::string& path) {
   TensorFile file = TRY(TensorFile::open(path));

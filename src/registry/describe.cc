@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "base/file.h"
+#include "base/out_of_memory.h"
 #include "container/tensor_file.h"
 
 namespace hearth {
@@ -84,17 +85,20 @@ std::optional<uint64_t> json_uint(const Json& config, std::string_view name) {
 }
 
 // chat_template is a string, or a list of named ones of which "default" counts.
-std::string folder_template(const fs::path& folder) {
-  if (auto text = read_file(folder / "chat_template.jinja", kConfigBytesMax)) return *text;
+// Only a file that is not there is no template.
+Result<std::string> folder_template(const fs::path& folder) {
+  auto text = read_file(folder / "chat_template.jinja", kConfigBytesMax);
+  if (text || text.error().code != Code::kNotFound) return text;
   auto config = read_json(folder / "tokenizer_config.json", kConfigBytesMax);
-  if (!config) return {};
+  if (!config && config.error().code == Code::kNotFound) return std::string();
+  if (!config) return std::unexpected(std::move(config).error());
   const Json& found = (*config)["chat_template"];
   if (found.is_string()) return found.as_string();
-  if (!found.is_array()) return {};
+  if (!found.is_array()) return std::string();
   for (const Json& item : found.as_array())
     if (item["name"] == Json("default") && item["template"].is_string())
       return item["template"].as_string();
-  return {};
+  return std::string();
 }
 
 Result<void> describe_folder(const fs::path& folder, ModelFacts& out) {
@@ -106,7 +110,7 @@ Result<void> describe_folder(const fs::path& folder, ModelFacts& out) {
   out.embedding_length = json_uint(config, "hidden_size");
   out.layers = json_uint(config, "num_hidden_layers");
   out.vocabulary = json_uint(config, "vocab_size");
-  out.chat_template = folder_template(folder);
+  out.chat_template = TRY(folder_template(folder));
   return {};
 }
 
@@ -147,6 +151,7 @@ Result<Json> folder_tokenizer(const fs::path& folder) {
     if (added.is_array()) out.set("added", added.as_array().size());
   }
   auto config = read_json(folder / "tokenizer_config.json", kConfigBytesMax);
+  if (!config && config.error().code != Code::kNotFound) return config;
   if (!tokenizer && !config)
     return fail(Code::kNotFound, "{} has no tokenizer.json", folder.string());
   for (std::string_view key : {"bos_token", "eos_token", "unk_token", "pad_token"}) {
@@ -157,9 +162,7 @@ Result<Json> folder_tokenizer(const fs::path& folder) {
   return out;
 }
 
-}  // namespace
-
-Result<ModelFacts> describe_model(const std::string& path) {
+Result<ModelFacts> describe_file(const std::string& path) {
   TensorFile file = TRY(TensorFile::open(path));
   ModelFacts out;
   count_types(file, out);
@@ -170,7 +173,7 @@ Result<ModelFacts> describe_model(const std::string& path) {
   return out;
 }
 
-Result<Json> describe_tokenizer(const std::string& path) {
+Result<Json> describe_tokenizer_at(const std::string& path) {
   std::error_code error;
   if (fs::is_directory(path, error)) return folder_tokenizer(path);
   TensorFile file = TRY(TensorFile::open(path));
@@ -178,6 +181,16 @@ Result<Json> describe_tokenizer(const std::string& path) {
   if (file.kind() != ContainerKind::kGguf || !found)
     return fail(Code::kNotFound, "{} holds no tokenizer", path);
   return gguf_tokenizer(file.metadata());
+}
+
+}  // namespace
+
+Result<ModelFacts> describe_model(const std::string& path) {
+  return catching_bad_alloc([&] { return describe_file(path); });
+}
+
+Result<Json> describe_tokenizer(const std::string& path) {
+  return catching_bad_alloc([&] { return describe_tokenizer_at(path); });
 }
 
 }  // namespace hearth

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/json.h"
+#include "base/out_of_memory.h"
 
 namespace hearth {
 namespace {
@@ -83,8 +84,10 @@ std::string Manifest::dump() const {
 
 Result<Manifest> Manifest::parse(std::string_view text) {
   if (text.size() > kBytesMax) return fail(Code::kCorrupt, "is larger than {} bytes", kBytesMax);
-  auto out = parse_json(TRY(Json::parse(text)));
-  if (!out) out.error().code = Code::kCorrupt;
+  auto out = catching_bad_alloc(
+      [&]() -> Result<Manifest> { return parse_json(TRY(Json::parse(text))); });
+  // Whoever repairs a store removes what is corrupt: a lack of memory must not look like that.
+  if (!out && out.error().code != Code::kOutOfMemory) out.error().code = Code::kCorrupt;
   return out;
 }
 

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/json.h"
+#include "base/out_of_memory.h"
 #include "base/sha256.h"
 
 namespace hearth {
@@ -39,6 +40,11 @@ PartialBlob::~PartialBlob() {
 
 Result<PartialBlob> PartialBlob::open(const Store& store, const Digest& digest, uint64_t size,
                                       uint32_t parts) {
+  return catching_bad_alloc([&] { return open_parts(store, digest, size, parts); });
+}
+
+Result<PartialBlob> PartialBlob::open_parts(const Store& store, const Digest& digest,
+                                            uint64_t size, uint32_t parts) {
   PartialBlob out(store, digest, size, parts);
   if (parts == 0) return fail(Code::kInvalid, "a blob has at least one part");
   if (store.has_blob(digest)) {
@@ -67,6 +73,7 @@ Result<void> PartialBlob::read_journal() {
   auto text = read_file(journal_, kJournalBytesMax);
   if (!text) return {};
   auto json = Json::parse(*text);
+  if (!json && json.error().code == Code::kOutOfMemory) return out_of_memory();
   if (!json) return {};
   int64_t size = json->get_int("size", -1).value_or(-1);
   int64_t parts = json->get_int("parts", -1).value_or(-1);

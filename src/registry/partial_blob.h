@@ -46,6 +46,8 @@ class PartialBlob {
 
  private:
   PartialBlob(const Store& store, const Digest& digest, uint64_t size, uint32_t parts);
+  static Result<PartialBlob> open_parts(const Store& store, const Digest& digest, uint64_t size,
+                                        uint32_t parts);
   Result<void> read_journal();
   Result<void> write_journal() const;
   Result<void> drop();

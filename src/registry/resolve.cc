@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "base/out_of_memory.h"
 #include "registry/manifest.h"
 #include "registry/store.h"
 
@@ -88,15 +89,7 @@ fs::path expand_home(std::string_view path) {
   return fs::path(home) / path.substr(2);
 }
 
-}  // namespace
-
-TemplateLanguage template_language(std::string_view text) {
-  if (text.empty()) return TemplateLanguage::kNone;
-  return text.find("{%") != std::string_view::npos ? TemplateLanguage::kJinja
-                                                   : TemplateLanguage::kGo;
-}
-
-Result<ResolvedModel> resolve_model(const Store& store, std::string_view model) {
+Result<ResolvedModel> resolve(const Store& store, std::string_view model) {
   if (model.empty()) return fail(Code::kUsage, "the model has no name");
   if (model.find('\0') != std::string_view::npos)
     return fail(Code::kInvalid, "the model's name holds a zero byte");
@@ -109,6 +102,18 @@ Result<ResolvedModel> resolve_model(const Store& store, std::string_view model) 
   return fail(Code::kNotFound,
               "there is no model '{}' in the store and no such file; hearth list shows what there "
               "is", model);
+}
+
+}  // namespace
+
+TemplateLanguage template_language(std::string_view text) {
+  if (text.empty()) return TemplateLanguage::kNone;
+  return text.find("{%") != std::string_view::npos ? TemplateLanguage::kJinja
+                                                   : TemplateLanguage::kGo;
+}
+
+Result<ResolvedModel> resolve_model(const Store& store, std::string_view model) {
+  return catching_bad_alloc([&] { return resolve(store, model); });
 }
 
 Result<ResolvedModel> resolve_model(std::string_view model) {

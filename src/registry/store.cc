@@ -11,6 +11,7 @@
 #include <tuple>
 
 #include "base/options.h"
+#include "base/out_of_memory.h"
 #include "registry/store_files.h"
 
 namespace hearth {
@@ -87,6 +88,8 @@ Result<StoredModel> read_stored(const fs::path& path, const ModelName& name) {
                 name.display());
   if (!text) return std::unexpected(text.error());
   auto manifest = Manifest::parse(*text);
+  if (!manifest && manifest.error().code == Code::kOutOfMemory)
+    return std::unexpected(std::move(manifest).error());
   if (!manifest)
     return fail(Code::kCorrupt,
                 "the manifest of '{}' is damaged ({}); hearth rm it and make or pull it again",
@@ -100,8 +103,10 @@ Result<StoredModel> read_stored(const fs::path& path, const ModelName& name) {
 }  // namespace
 
 Result<StoredModel> Store::read(const ModelName& name) const {
-  ModelName stored = find(name).value_or(name);
-  return read_stored(manifest_path(stored), stored);
+  return catching_bad_alloc([&] {
+    ModelName stored = find(name).value_or(name);
+    return read_stored(manifest_path(stored), stored);
+  });
 }
 
 std::vector<ModelName> manifest_names(const fs::path& folder, std::vector<StoreProblem>* broken) {
@@ -128,6 +133,10 @@ std::vector<ModelName> manifest_names(const fs::path& folder, std::vector<StoreP
 }
 
 Result<std::vector<StoredModel>> Store::list(std::vector<StoreProblem>* broken) const {
+  return catching_bad_alloc([&] { return list_all(broken); });
+}
+
+Result<std::vector<StoredModel>> Store::list_all(std::vector<StoreProblem>* broken) const {
   // A store that is not there is empty; one that may not be read is an error, not empty.
   for (const fs::path& folder : {folder_, folder_ / "manifests"})
     if (access(folder.c_str(), R_OK | X_OK) != 0 && errno != ENOENT)
@@ -136,6 +145,7 @@ Result<std::vector<StoredModel>> Store::list(std::vector<StoreProblem>* broken) 
   for (const ModelName& name : manifest_names(folder_, broken)) {
     auto model = read_stored(manifest_path(name), name);
     if (model) out.push_back(std::move(*model));
+    else if (model.error().code == Code::kOutOfMemory) return out_of_memory();
     else if (broken != nullptr && model.error().code != Code::kNotFound)
       broken->push_back({"manifest " + name.display(), model.error().message});
   }

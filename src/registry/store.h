@@ -102,6 +102,7 @@ class Store {
  private:
   friend class StoreWriter;
   std::filesystem::path manifest_path(const ModelName& name) const;
+  Result<std::vector<StoredModel>> list_all(std::vector<StoreProblem>* broken) const;
   Result<void> make_layout() const;
   Result<FileLock> lock(FileLock::Mode mode, int wait_ms) const;
   Result<void> sweep_locked() const;

@@ -56,7 +56,9 @@ Result<std::vector<ModelName>> Store::remove(const std::vector<ModelName>& names
   FileLock held = TRY(lock(FileLock::Mode::kExclusive, kWaitMs));
   std::set<Digest> candidates;
   for (const ModelName& name : stored) {
-    if (auto model = read(name)) candidates.merge(digests_of(model->manifest));
+    auto model = read(name);
+    if (model) candidates.merge(digests_of(model->manifest));
+    else if (model.error().code == Code::kOutOfMemory) return std::unexpected(model.error());
     TRY(remove_manifest(manifest_path(name)));
   }
   std::vector<StoreProblem> broken;
@@ -117,7 +119,7 @@ class Verifier {
   Result<VerifyReport> run() {
     models_ = TRY(store_.list(&report_.problems));
     report_.models = models_.size();
-    hash_blobs();
+    TRY(hash_blobs());
     check_models();
     return report_;
   }
@@ -126,7 +128,7 @@ class Verifier {
   const std::vector<ModelName>& bad_models() const { return bad_models_; }
 
  private:
-  void hash_blobs() {
+  Result<void> hash_blobs() {
     std::set<Digest> used;
     for (const StoredModel& model : models_) used.merge(digests_of(model.manifest));
     std::vector<FolderEntry> blobs;
@@ -141,25 +143,28 @@ class Verifier {
       report_.blobs++;
       report_.bytes += entry.size;
       report_.unreferenced += !used.contains(digest);
-      hash_one(digest, entry);
+      TRY(hash_one(digest, entry));
       done += entry.size;
       if (progress_) progress_(done, total);
     }
+    return {};
   }
 
-  void hash_one(const Digest& digest, const FolderEntry& entry) {
+  Result<void> hash_one(const Digest& digest, const FolderEntry& entry) {
     std::string problem;
     if (!entry.regular) {
       problem = "is not a regular file";
     } else {
       auto hex = sha256_file(store_.blob_path(digest));
-      if (hex && *hex == digest.hex()) return;
-      if (!hex && hex.error().code == Code::kNotFound) return;  // removed meanwhile
+      if (hex && *hex == digest.hex()) return {};
+      if (!hex && hex.error().code == Code::kNotFound) return {};  // removed meanwhile
+      if (!hex && hex.error().code == Code::kOutOfMemory) return std::unexpected(hex.error());
       problem = hex ? fmt::format("its {} bytes have the digest {}", entry.size, *hex)
                     : hex.error().message;
     }
     bad_.insert(digest);
     report_.problems.push_back({"blob " + digest.file_name(), problem});
+    return {};
   }
 
   void check_models() {
@@ -203,6 +208,7 @@ Result<VerifyReport> Store::verify(bool repair, const ProgressFunction& progress
   for (const Digest& digest : verifier.bad_blobs()) {
     // Again under the lock: somebody may have put the right bytes there since.
     auto hex = sha256_file(blob_path(digest));
+    if (!hex && hex.error().code == Code::kOutOfMemory) return std::unexpected(hex.error());
     if (!hex || *hex != digest.hex()) TRY(remove_file(blob_path(digest)));
   }
   // What is no manifest or is one of no name.

@@ -1,12 +1,14 @@
 // Parsers with the n-th allocation failing, n = 1, 2, 3, ... until it succeeds: an error, no
-// crash, nothing left behind. A program of its own, because operator new is replaced. Not here,
-// because they do not pass yet: checkpoint folders, Go templates, the options of commands.
+// crash, nothing left behind. A program of its own, because operator new is replaced. Not here
+// yet: Go templates, the model store, a model made of an open GGUF file.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "base/file.h"
 #include "base/json.h"
 #include "base/out_of_memory.h"
+#include "cli/args.h"
+#include "cli/command.h"
 #include "container/tensor_file.h"
 #include "failing_new.h"
 #include "model/chat.h"
@@ -102,6 +104,12 @@ TEST(MemoryFailure, SentencePieceFiles) {
   }
 }
 
+TEST(MemoryFailure, Folders) {
+  std::string folder = HEARTH_TEST_DATA "/models/llama";
+  fail_everywhere("a folder's tokenizer", [&] { return Tokenizer::from_folder(folder); });
+  fail_everywhere("a folder's model", [&] { return Model::load(folder); });
+}
+
 TEST(MemoryFailure, JsonText) {
   std::string text = fixture("models/llama/config.json");
   fail_everywhere("JSON", [&] { return Json::parse(text); });
@@ -138,6 +146,23 @@ TEST(MemoryFailure, Jinja) {
   ASSERT_TRUE(compiled);
   Json context = conversation();
   fail_everywhere("Jinja, rendering", [&] { return compiled->render(context); });
+}
+
+constexpr OptionRow kRows[] = {
+    {.name = "stop", .many = true},
+    {.name = "ctx", .type = OptionType::kInt, .fallback = "512", .min = 2, .max = 1 << 24},
+    {.name = "precision", .type = OptionType::kChoice, .fallback = "high", .choices = "exact|high"}};
+constexpr Positional kPositionals[] = {{"MODEL", Positional::Count::kRequired, ""},
+                                       {"PROMPT", Positional::Count::kAny, ""}};
+
+// The command line is read in main(), which catches; nothing else of the process lives then.
+TEST(MemoryFailure, CommandOptions) {
+  Command command{.name = "run", .positionals = kPositionals, .options = kRows};
+  std::vector<std::string> words = {"smollm2", "--ctx", "1024", "--stop=a stop that is quite long",
+                                    "--precision", "exact", "a question that is quite long"};
+  fail_everywhere("options", [&] {
+    return catching_bad_alloc([&] { return parse_args(command, words); });
+  });
 }
 
 }  // namespace
