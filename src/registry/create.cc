@@ -354,10 +354,15 @@ Result<CreateResult> create_model(const Store& store, const CreateRequest& reque
 }
 
 Result<std::string> modelfile_of(const ResolvedModel& model) {
-  std::string out = fmt::format("FROM {}\n", quote_modelfile_value(model.path));
+  std::string out;
   auto line = [&](std::string_view instruction, std::string_view value) {
-    out += fmt::format("{} {}\n", instruction, quote_modelfile_value(value));
+    if (auto quoted = quote_modelfile_value(value))
+      out += fmt::format("{} {}\n", instruction, *quoted);
+    else
+      out += fmt::format("# {} is left out: a line of it ends in three quotes, which a Modelfile "
+                         "cannot hold.\n", instruction);
   };
+  line("FROM", model.path);
   if (!model.template_text.empty()) line("TEMPLATE", model.template_text);
   if (!model.system.empty()) line("SYSTEM", model.system);
   Options parameters = TRY(parameters_from_json(model.params));

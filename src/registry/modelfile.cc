@@ -166,7 +166,12 @@ Result<Modelfile> parse_text(std::string_view text) {
   clean.reserve(text.size());
   for (size_t i = 0; i < text.size(); ++i) {
     if (text[i] == '\0') return fail(Code::kInvalid, "the Modelfile holds a zero byte");
-    if (text[i] == '\r' && i + 1 < text.size() && text[i + 1] == '\n') continue;
+    if (text[i] == '\r') {  // however many before the end of a line are part of it
+      size_t next = std::min(text.find_first_not_of('\r', i), text.size());
+      if (next == text.size() || text[next] != '\n') clean.append(next - i, '\r');
+      i = next - 1;
+      continue;
+    }
     clean += text[i];
   }
   return ModelfileParser(std::move(clean)).run();
@@ -178,11 +183,16 @@ Result<Modelfile> Modelfile::parse(std::string_view text) {
   return catching_bad_alloc([&] { return parse_text(text); });
 }
 
-std::string quote_modelfile_value(std::string_view value) {
-  bool quotes = value.find('\n') != std::string_view::npos || value.starts_with(' ') ||
-                value.ends_with(' ') || value.starts_with('"') || value.empty();
+std::optional<std::string> quote_modelfile_value(std::string_view value) {
+  bool quotes = value.find('\n') != std::string_view::npos || trim(value).size() < value.size() ||
+                value.starts_with('"') || value.empty();
   if (!quotes) return std::string(value);
-  std::string_view mark = value.find('"') == std::string_view::npos ? "\"" : kTriple;
+  std::string_view mark = value.find('"') == std::string_view::npos ? kTriple.substr(0, 1) : kTriple;
+  for (size_t line = 0, end; (end = value.find('\n', line)) != std::string_view::npos;
+       line = end + 1) {
+    std::string_view before = value.substr(0, end);
+    if (before.substr(0, before.find_last_not_of(kBlank) + 1).ends_with(mark)) return {};
+  }
   return fmt::format("{}{}{}", mark, value, mark);
 }
 

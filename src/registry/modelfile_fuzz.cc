@@ -16,8 +16,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   CHECK(!file->from.empty());
   (void)hearth::parameters_to_json(file->parameters).dump();
   if (!file->system) return 0;
-  const std::string again = "FROM x\nSYSTEM " + hearth::quote_modelfile_value(*file->system);
-  const auto reread = hearth::Modelfile::parse(again);
+  const auto quoted = hearth::quote_modelfile_value(*file->system);
+  if (!quoted) {
+    CHECK(file->system->find("\"\"\"") != std::string::npos);
+    return 0;
+  }
+  const auto reread = hearth::Modelfile::parse("FROM x\nSYSTEM " + *quoted);
   CHECK(reread && reread->system == file->system);
   return 0;
 }

@@ -106,10 +106,15 @@ TEST(Modelfile, OldParametersAreAcceptedWithAWarning) {
 
 TEST(Modelfile, ValuesSurviveQuoting) {
   for (std::string_view value : {"plain", " spaces ", "two\nlines", "a \"b\" c", "\"quoted\"",
-                                 "ends with \"", "", "{{ .Prompt }}\n", "# hash"}) {
-    std::string text = "FROM x\nSYSTEM " + quote_modelfile_value(value) + "\n";
-    EXPECT_EQ(parsed(text).system, value) << text;
+                                 "ends with \"", "", "{{ .Prompt }}\n", "# hash", "\"", "a\rb", "tab\t",
+                                 "\rr\r", "\"\n\"\"\nx", "a\"\"\" b\nc", "x\"\"\"", "\f"}) {
+    auto quoted = quote_modelfile_value(value);
+    ASSERT_TRUE(quoted) << value;
+    EXPECT_EQ(parsed("FROM x\nSYSTEM " + *quoted + "\n").system, value) << *quoted;
   }
+  for (std::string_view value : {"a\"\"\"\nb", "\"\"\" \t\nb", "\"\"\"\"\n"})
+    EXPECT_FALSE(quote_modelfile_value(value)) << value;
+  EXPECT_EQ(parsed("FROM x\r\r\nSYSTEM \"a\r\r\nb\"\r\n").system, "a\nb");
 }
 
 TEST(Parameters, FromJson) {

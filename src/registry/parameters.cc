@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/log.h"
+#include "base/out_of_memory.h"
 #include "base/sampling_params.h"
 
 namespace hearth {
@@ -60,6 +61,27 @@ Result<std::string> value_text(std::string_view name, const Json& value) {
   return fail(Code::kInvalid, "the parameter {} cannot be of the type {}", name, value.kind());
 }
 
+Result<Options> read_parameters(const Json& params) {
+  Options out{parameter_rows()};
+  if (params.is_null()) return out;
+  if (!params.is_object()) return fail(Code::kInvalid, "parameters are no JSON object");
+  for (const auto& [name, value] : params.as_object()) {
+    if (out.find_row(name) == nullptr) {
+      log(LogLevel::kInfo, "the model's parameter '{}' is not known here", name);
+      continue;
+    }
+    if (value.is_null()) continue;
+    if (!value.is_array()) {
+      TRY(out.set(name, TRY(value_text(name, value))));
+      continue;
+    }
+    if (!out.find_row(name)->many)
+      return fail(Code::kInvalid, "the parameter {} takes one value, not a list", name);
+    for (const Json& item : value.as_array()) TRY(out.set(name, TRY(value_text(name, item))));
+  }
+  return out;
+}
+
 }  // namespace
 
 std::span<const OptionRow> parameter_rows() {
@@ -90,24 +112,7 @@ Json parameters_to_json(const Options& parameters) {
 }
 
 Result<Options> parameters_from_json(const Json& params) {
-  Options out{parameter_rows()};
-  if (params.is_null()) return out;
-  if (!params.is_object()) return fail(Code::kInvalid, "parameters are no JSON object");
-  for (const auto& [name, value] : params.as_object()) {
-    if (out.find_row(name) == nullptr) {
-      log(LogLevel::kInfo, "the model's parameter '{}' is not known here", name);
-      continue;
-    }
-    if (value.is_null()) continue;
-    if (!value.is_array()) {
-      TRY(out.set(name, TRY(value_text(name, value))));
-      continue;
-    }
-    if (!out.find_row(name)->many)
-      return fail(Code::kInvalid, "the parameter {} takes one value, not a list", name);
-    for (const Json& item : value.as_array()) TRY(out.set(name, TRY(value_text(name, item))));
-  }
-  return out;
+  return catching_bad_alloc([&] { return read_parameters(params); });
 }
 
 }  // namespace hearth

@@ -1,6 +1,5 @@
 // Parsers with the n-th allocation failing, n = 1, 2, 3, ... until it succeeds: an error, no
-// crash, nothing left behind. A program of its own, because operator new is replaced. Not here
-// yet: Go templates, the model store, a model made of an open GGUF file.
+// crash, nothing left behind. A program of its own, because operator new is replaced.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -13,8 +12,11 @@
 #include "failing_new.h"
 #include "model/chat.h"
 #include "model/model.h"
+#include "registry/manifest.h"
 #include "registry/modelfile.h"
+#include "registry/parameters.h"
 #include "samples.h"
+#include "template/go/go_template.h"
 #include "tokenizer/sentencepiece_file.h"
 #include "tokenizer/test_support.h"
 
@@ -73,6 +75,14 @@ TEST(MemoryFailure, Gguf) {
 TEST(MemoryFailure, Safetensors) {
   auto source = source_of_text(sample_safetensors());
   fail_everywhere("safetensors", [&] { return TensorFile::open_safetensors(source); });
+}
+
+TEST(MemoryFailure, ModelsOfGguf) {
+  auto file = TensorFile::open_gguf(source_of_text(sample_model(64).bytes()));
+  ASSERT_TRUE(file) << file.error().message;
+  fail_everywhere("a model of GGUF", [&] {
+    return catching_bad_alloc([&] { return Model::load(*file, ""); });  // the copy is the caller's
+  });
 }
 
 TEST(MemoryFailure, VocabulariesOfGguf) {
@@ -146,6 +156,32 @@ TEST(MemoryFailure, Jinja) {
   ASSERT_TRUE(compiled);
   Json context = conversation();
   fail_everywhere("Jinja, rendering", [&] { return compiled->render(context); });
+}
+
+TEST(MemoryFailure, GoTemplates) {
+  std::string_view source =
+      "{{- range $i, $m := .Messages }}{{ if eq .Role \"user\" }}<|user|>{{ .Content }}{{ else }}"
+      "<|{{ .Role }}|>{{ printf \"%s, %d\" .Content $i }}{{ end }}{{ end }}{{ json .Messages }}"
+      "{{ define \"x\" }}{{ len . }}{{ end }}{{ template \"x\" .Messages }}";
+  fail_everywhere("Go template, compiling", [&] { return GoTemplate::compile(source); });
+  auto compiled = GoTemplate::compile(source);
+  ASSERT_TRUE(compiled) << compiled.error().message;
+  Json context = *Json::parse(R"({"Messages": [{"Role": "system", "Content": "You are very brief."},
+      {"Role": "user", "Content": "A question that is long enough to need memory?"}]})");
+  fail_everywhere("Go template, rendering", [&] { return compiled->render(context); });
+}
+
+TEST(MemoryFailure, Manifests) {
+  std::string text =
+      R"({"schemaVersion": 2, "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
+          "config": {"mediaType": "application/vnd.docker.container.image.v1+json", "size": 2,
+                     "digest": "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"},
+          "layers": [{"mediaType": "application/vnd.ollama.image.model", "size": 2,
+                      "digest": "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",
+                      "from": "/models/a-model-with-a-long-name.gguf"}]})";
+  fail_everywhere("manifest", [&] { return Manifest::parse(text); });
+  Json params = *Json::parse(R"({"temperature": 0.5, "stop": ["User: and more", "<|im_end|>"]})");
+  fail_everywhere("parameters", [&] { return parameters_from_json(params); });
 }
 
 constexpr OptionRow kRows[] = {
