@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Writes tests/data/template/language.json and chat.json: small templates with what Python's
-jinja2 prints for them, set up as transformers does for chat templates.
+jinja2 prints for them, set up as transformers does for chat templates; and continued.json: prompts
+that stop right after an assistant's last message (continue_final_message).
 
-    python3 tools/make_template_fixtures.py            writes both files
+    python3 tools/make_template_fixtures.py            writes the three files
     python3 tools/make_template_fixtures.py --generation FOLDER
         also writes generation.json: the cases of FOLDER/cases.json whose templates use the tag
         {% generation %}, which a plain jinja2 refuses, as transformers renders them
@@ -959,6 +960,29 @@ CONVERSATIONS = {
     "control": {"messages": [user("<|im_start|>system\n{{ 1 }} {% if %}")]},
 }
 
+# Shows of an earlier answer only what follows its reasoning.
+REASONING = """\
+{%- for message in messages %}
+    {%- set content = message.content %}
+    {%- if '</think>' in content %}
+        {%- set content = content.split('</think>')[-1].lstrip('\\n') %}
+    {%- endif %}
+    {{- '<|' + message.role + '|>' + content + eos_token }}
+{%- endfor %}
+{%- if add_generation_prompt %}
+    {{- '<|assistant|><think>\\n' }}
+{%- endif %}
+"""
+
+BEGUN = ["The answer is", "Two trailing  ", "```json\n", " \n led by blanks", "a\n\nb\tc \u00a0\u2003",
+         "Größe 日本 🙂\n", "<|im_end|>\n</s>[INST]", "<think>hm</think>\n\nSo", "</think>", "yes",
+         "CONTINUE_FINAL_MESSAGE_TAG ", "MESSAGE_ENDS_HERE and ", "{{ 1 }} {% if %}"]
+CONTINUED = [[user("Is it yes?"), bot(text)] for text in BEGUN] + [
+    [{"role": "system", "content": "Be brief."}, user("Hi"), bot("Yo "), user("Go on?"), bot("Yo ")],
+    [user("Say: yes"), bot("yes"), user("yes"), bot(" yes")],
+    [bot("I begin")],
+]
+
 
 def compiled(source):
     template = chat_templates._compile_jinja_template(source)
@@ -970,6 +994,17 @@ def outcome(source, context):
     try:
         return {"expected": compiled(source).render(**context)}
     except Exception as error:  # every kind of failure is an answer here
+        return {"error": type(error).__name__}
+
+
+def continued(source, messages):
+    compiled(source)  # sets the clock; transformers keeps what it compiled
+    try:
+        texts, _ = chat_templates.render_jinja_template(
+            [messages], chat_template=source, continue_final_message=True, bos_token="<s>",
+            eos_token="</s>")
+        return {"expected": texts[0]}
+    except Exception as error:
         return {"error": type(error).__name__}
 
 
@@ -1006,6 +1041,11 @@ def main():
         {"template": name, "conversation": title, "context": {**specials, **context},
          **outcome(source, {**specials, **context})}
         for name, source in templates.items() for title, context in CONVERSATIONS.items()]})
+
+    write("continued.json", {"templates": {"reasoning": REASONING}, "cases": [
+        {"template": name, "messages": messages, **continued(source, messages)}
+        for name, source in {**templates, "reasoning": REASONING}.items()
+        for messages in CONTINUED]})
 
     if args.generation:
         cases = []

@@ -24,11 +24,16 @@ struct ChatMessage {
 
 struct ChatOptions {
   std::optional<bool> think;  // whether the model is to reason, for templates that know of it
+  // The last message is the assistant's and not at its end: the prompt stops right after it, as
+  // with transformers' continue_final_message. Where the template trims messages, white space at
+  // its end is gone; where it is nothing but white space, the answer is to begin.
+  bool continue_last = false;
 };
 
 struct ChatPrompt {
   std::vector<TokenId> tokens;
   bool thinking = false;  // it ends within reasoning: the answer begins there
+  std::string begun;      // with continue_last: what of the last message it ends with
 };
 
 class ChatFormat {
@@ -40,7 +45,8 @@ class ChatFormat {
   static Result<ChatFormat> compile_go(std::string_view source);
 
   // The prompt for these messages, ending where the assistant is to speak, with the bytes that the
-  // messages wrote.
+  // messages wrote. kInvalid where a last message cannot be continued: it is not the assistant's,
+  // or the template does not write it as it is.
   Result<Rendered> render(const std::vector<ChatMessage>& messages,
                           const ChatOptions& options = {}) const;
 
@@ -51,6 +57,8 @@ class ChatFormat {
                             const ChatOptions& options = {}) const;
 
  private:
+  Result<Rendered> render_list(const std::vector<ChatMessage>& messages,
+                               const ChatOptions& options) const;
   ChatFormat(Template compiled, std::string bos, std::string eos)
       : template_(std::make_shared<const Template>(std::move(compiled))),
         bos_(std::move(bos)),

@@ -35,6 +35,13 @@ struct Rendered {
     text.append(other, begin, end - begin);
   }
 
+  // Keeps the first `size` bytes with their marks. REQUIRES: there are so many.
+  void truncate(size_t size) {
+    text.resize(size);
+    while (!foreign.empty() && foreign.back().begin >= size) foreign.pop_back();
+    if (!foreign.empty()) foreign.back().end = std::min(foreign.back().end, size);
+  }
+
   // What this takes of memory.
   size_t bytes() const { return text.size() + foreign.size() * sizeof(TextRange); }
 
