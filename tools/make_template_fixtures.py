@@ -974,11 +974,13 @@ REASONING = """\
 {%- endif %}
 """
 
-BEGUN = ["The answer is", "Two trailing  ", "```json\n", " \n led by blanks", "a\n\nb\tc \u00a0\u2003",
-         "Größe 日本 🙂\n", "<|im_end|>\n</s>[INST]", "<think>hm</think>\n\nSo", "</think>", "yes",
-         "CONTINUE_FINAL_MESSAGE_TAG ", "MESSAGE_ENDS_HERE and ", "{{ 1 }} {% if %}"]
+BEGUN = ["The answer is", "Two trailing  ", "```json\n", " \n led by blanks",
+         "a\n\nb\tc \u00a0\u2003", "Größe 日本 🙂\n", "<|im_end|>\n</s>[INST]",
+         "<think>hm</think>\n\nSo", "</think>", "yes", "CONTINUE_FINAL_MESSAGE_TAG ",
+         "MESSAGE_ENDS_HERE and ", "{{ 1 }} {% if %}"]
 CONTINUED = [[user("Is it yes?"), bot(text)] for text in BEGUN] + [
-    [{"role": "system", "content": "Be brief."}, user("Hi"), bot("Yo "), user("Go on?"), bot("Yo ")],
+    [{"role": "system", "content": "Be brief."}, user("Hi"), bot("Yo "), user("Go on?"),
+     bot("Yo ")],
     [user("Say: yes"), bot("yes"), user("yes"), bot(" yes")],
     [bot("I begin")],
 ]

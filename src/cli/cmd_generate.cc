@@ -8,15 +8,18 @@
 namespace hearth {
 namespace {
 
-// The tokens of the prompt; --suffix adds what ends the middle to `sampling`.
+// The tokens of the prompt, and what of the answer they hold; --suffix adds what ends the middle to
+// `sampling`.
 Result<std::vector<TokenId>> prompt_tokens(const Args& args, const Engine& engine,
-                                           SamplingParams& sampling) {
+                                           SamplingParams& sampling, std::string& begun) {
   const Options& options = args.options;
   bool tokens = options.has("tokens"), text = options.has("prompt");
   if (tokens == text)
     return fail(Code::kUsage, "give either --tokens FILE or --prompt TEXT");
   if (tokens && options.has("suffix"))
     return fail(Code::kUsage, "--suffix goes with --prompt, the text before the gap");
+  if (options.has("continue") && (tokens || options.has("suffix") || options.flag("raw")))
+    return fail(Code::kUsage, "--continue goes with --prompt in the model's chat template");
   if (tokens) return read_token_file(options.text("tokens"));
   if (options.has("suffix")) {
     InfillTokens marks =
@@ -27,12 +30,17 @@ Result<std::vector<TokenId>> prompt_tokens(const Args& args, const Engine& engin
                          options.text("suffix"));
   }
   auto format = TRY(engine.chat_format());
+  begun = options.text("continue", "");
   if (options.flag("raw") || !format)
-    return engine.tokenizer->encode(options.text("prompt"), {});
+    return engine.tokenizer->encode(options.text("prompt") + begun, {});
   std::vector<ChatMessage> messages;
   if (!engine.resolved.system.empty()) messages.push_back({"system", engine.resolved.system});
   messages.push_back({"user", options.text("prompt")});
-  return TRY(format->prompt(messages, *engine.tokenizer)).tokens;
+  if (!begun.empty()) messages.push_back({"assistant", begun});
+  ChatPrompt prompt =
+      TRY(format->prompt(messages, *engine.tokenizer, {.continue_last = !begun.empty()}));
+  begun = prompt.begun;
+  return std::move(prompt.tokens);
 }
 
 Json choice_json(const Generation& choice, const Engine& engine, const SamplingParams& sampling,
@@ -53,12 +61,12 @@ Json choice_json(const Generation& choice, const Engine& engine, const SamplingP
 Result<int> generate(const Args& args) {
   Engine engine = TRY(load_engine(args.positional("MODEL"), args.options));
   SamplingParams sampling = TRY(sampling_of(args.options, engine.resolved));
-  std::vector<TokenId> prompt = TRY(prompt_tokens(args, engine, sampling));
+  std::string echoed;
+  std::vector<TokenId> prompt = TRY(prompt_tokens(args, engine, sampling, echoed));
   Session session = TRY(Session::create(*engine.runner, engine.tokenizer,
                                         engine.context(args.options), engine.kv,
                                         engine.prompt_chunk(args.options)));
   Completion out = TRY(session.complete(prompt, sampling, {}));
-  std::string echoed;
   if (args.options.flag("echo")) echoed = engine.tokenizer->decode(prompt, true);
   Json json = choice_json(out.choices.front(), engine, sampling, echoed);
   if (sampling.n > 1) {
@@ -83,6 +91,7 @@ const std::vector<OptionRow> kOptions = with_sampling({
     {.name = "prompt", .type = OptionType::kString, .value_name = "TEXT",
      .text = "the prompt as text, put into the model's chat template"},
     {.name = "raw", .type = OptionType::kFlag, .text = "the prompt as it is, without a template"},
+    kContinueOption,
     {.name = "suffix", .type = OptionType::kString, .value_name = "TEXT",
      .text = "fill in what comes between the prompt and this text"},
     {.name = "echo", .type = OptionType::kFlag, .text = "the text begins with the prompt"},

@@ -116,6 +116,8 @@ Result<std::string> question_of(const Args& args) {
 
 Result<int> run(const Args& args) {
   const std::string question = TRY(question_of(args));
+  if (question.empty() && stdin_is_terminal() && args.options.has("continue"))
+    return fail(Code::kUsage, "--continue goes with a question; a chat has /continue");
   std::vector<std::pair<std::string, std::string>> files;
   for (const std::string& path : args.options.list("file")) {
     std::string text = TRY(read_file(path, kFileBytesMax));
@@ -127,7 +129,7 @@ Result<int> run(const Args& args) {
   TRY(catch_interrupts());
   if (question.empty() && stdin_is_terminal())
     return chat_loop(std::move(conversation), args.options);
-  TRY(conversation->ask(question));
+  TRY(conversation->ask(question, args.options.text("continue", "")));
   return interrupted() ? 130 : 0;
 }
 
@@ -142,7 +144,7 @@ const std::vector<OptionRow> kOptions = with_sampling({
      .text = "a text that goes before the question; may be given several times"},
     {.name = "think", .type = OptionType::kChoice, .choices = "on|off",
      .text = "whether a model that can is to reason before it answers"},
-    kContextOption,
+    kContinueOption, kContextOption,
     {.name = "verbose", .type = OptionType::kFlag, .text = "print counts and speeds to stderr"},
     kJsonOption, kPrecisionOption, kKvOption, kThreadsOption,
 });

@@ -85,5 +85,10 @@ inline constexpr OptionRow kContextOption = {
     .ollama_env = "CONTEXT_LENGTH",
     .value_name = "N",
     .text = "tokens of context at most (default: the model's)"};
+inline constexpr OptionRow kContinueOption = {
+    .name = "continue",
+    .type = OptionType::kString,
+    .value_name = "TEXT",
+    .text = "the answer begins with this text, and the model goes on from there"};
 
 }  // namespace hearth

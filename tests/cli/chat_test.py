@@ -4,6 +4,7 @@
     chat_test.py --hearth BINARY
 """
 import argparse
+import json
 import os
 import pathlib
 import pty
@@ -157,12 +158,90 @@ def test_go_templates_chat_as_jinja_does(hearth):
         expect(len(answers) == 1, f"the same answer: {answers}")
 
 
+def test_a_stopped_answer_goes_on(hearth):
+    question = "jumps over"
+    common = ["--json", "--temperature", "0", "--precision", "exact"]
+    with tempfile.TemporaryDirectory() as home:
+        done = subprocess.run([hearth, "run", str(MODEL), question, "--max-tokens", "18", *common],
+                              env=dict(os.environ, HEARTH_HOME=home), check=True,
+                              capture_output=True, stdin=subprocess.DEVNULL)
+        whole = json.loads(done.stdout)["text"]
+    chat = Chat(hearth, "--max-tokens", "6", *common)
+
+    def answer_to(line):
+        chat.send(line + "\n")
+        shown = chat.read_until(PROMPT)
+        return json.loads(shown[shown.index('{"text"'):shown.rindex("}") + 1])["text"]
+
+    chat.read_until(PROMPT)
+    chat.send("/continue\n")
+    expect("no answer to go on with" in chat.read_until(PROMPT), "there is nothing yet")
+    begun = answer_to(question)
+    expect(begun and whole.startswith(begun) and begun != whole, f"{begun!r} of {whole!r}")
+    for _ in range(2):
+        longer = answer_to("/continue")
+        expect(longer.startswith(begun) and longer != begun, f"{longer!r} after {begun!r}")
+        begun = longer
+    expect(begun == whole, f"{begun!r} is not {whole!r}, which nothing stopped")
+    chat.send("/set system Be brief.\n")   # what the model read is not what it would read now
+    chat.read_until(PROMPT)
+    longer = answer_to("/continue")
+    expect(longer.startswith(whole) and longer != whole, f"{longer!r} after {whole!r}")
+    chat.send("/show messages\n")
+    shown = chat.read_until(PROMPT)
+    expect(shown.count("[user]") == shown.count("[assistant]") == 1, f"one answer: {shown!r}")
+    expect(not answer_to("/retry").startswith(whole), "a new answer begins anew")
+    chat.send("/clear\n")
+    chat.read_until(PROMPT)
+    chat.send("/continue\n")
+    expect("no answer to go on with" in chat.read_until(PROMPT), "it is forgotten")
+    chat.send("/bye\n")
+    expect(chat.exit_code() == 0, "/bye leaves with 0")
+
+
+def test_an_answer_is_begun(hearth):
+    text = "{% for m in messages %}[{{ m.role }}] {{ m.content }} |\n{% endfor %}"
+    common = ["--temperature", "0", "--max-tokens", "6", "--precision", "exact"]
+    with tempfile.TemporaryDirectory() as home:
+        env = dict(os.environ, HEARTH_HOME=home)
+
+        def call(*words, code=0, **pipe):
+            done = subprocess.run([hearth, *words], env=env, capture_output=True, text=True,
+                                  check=False, **(pipe or {"stdin": subprocess.DEVNULL}))
+            expect(done.returncode == code, f"{words}: {done.stderr}")
+            return done.stdout if code == 0 else done.stderr
+
+        modelfile = pathlib.Path(home) / "Modelfile"
+        modelfile.write_text(f'FROM {MODEL}\nTEMPLATE """{text}"""\n')
+        call("create", "plain", "-f", str(modelfile))
+        raw = json.loads(call("generate", "plain", "--raw", "--prompt",
+                              "[user] Pack |\n[assistant] with five", *common))
+        begun = ["--continue", "with five", *common]
+        made = json.loads(call("generate", "plain", "--prompt", "Pack", *begun))
+        expect(made["tokens"] == raw["tokens"], "the prompt stops after what is begun")
+        expect(made["text"] == "with five" + raw["text"], "and the text begins with it")
+        ran = json.loads(call("run", "plain", "Pack", "--json", *begun))
+        expect(ran["text"] == made["text"], f"run does the same: {ran} {made}")
+        shown = call("run", "plain", "Pack", *begun)
+        expect(shown.rstrip("\n") == made["text"].rstrip("\n"), f"it is printed: {shown!r}")
+        expect(call("run", "plain", *begun, input="Pack") == shown, "also to a question on stdin")
+        expect("--prompt" in call("generate", "plain", "--raw", "--prompt", "x", *begun, code=2),
+               "not without a template")
+
+        text = "{% for m in messages[:1] %}{{ m.content }}{% endfor %}"
+        modelfile.write_text(f'FROM {MODEL}\nTEMPLATE """{text}"""\n')
+        call("create", "deaf", "-f", str(modelfile))
+        expect("cannot be continued" in call("run", "deaf", "Pack", *begun, code=1),
+               "a template that leaves it out is named")
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--hearth", required=True)
     hearth = str(pathlib.Path(parser.parse_args().hearth).resolve())
     for test in (test_questions_and_leaving, test_interrupt_keeps_the_chat,
-                 test_one_shot_and_stdin, test_go_templates_chat_as_jinja_does):
+                 test_one_shot_and_stdin, test_a_stopped_answer_goes_on,
+                 test_an_answer_is_begun, test_go_templates_chat_as_jinja_does):
         test(hearth)
         print(f"ok: {test.__name__}")
 

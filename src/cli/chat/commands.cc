@@ -64,6 +64,8 @@ Result<void> clear(Chat& chat, std::string_view) {
 
 Result<void> retry(Chat& chat, std::string_view) { return chat.conversation->retry(); }
 
+Result<void> go_on(Chat& chat, std::string_view) { return chat.conversation->go_on(); }
+
 Result<void> edit(Chat& chat, std::string_view) {
   chat.initial = chat.conversation->take_back();
   if (chat.initial.empty()) return fail(Code::kNotFound, "there is no question to edit");
@@ -273,6 +275,7 @@ constexpr ChatCommand kCommands[] = {
     {"/set", "WHAT VALUE", "parameter, system, think, verbose, history", set},
     {"/show", "WHAT", "info, parameters, system, template, messages", show},
     {"/clear", "", "forget the conversation", clear},
+    {"/continue", "", "go on with the last answer where it stopped", go_on},
     {"/retry", "", "ask the last question again", retry},
     {"/edit", "", "change the last question and ask it again", edit},
     {"/copy", "", "put the last answer into the clipboard", copy},

@@ -28,8 +28,8 @@ void on_interrupt(int) {
   errno = error;
 }
 
-Json answer_json(const Generation& answer) {
-  return Json::Object{{"text", answer.text},
+Json answer_json(const Generation& answer, const std::string& text) {
+  return Json::Object{{"text", text},
                       {"finish_reason", name_of(answer.reason)},
                       {"timings", to_json(answer.timings)}};
 }
@@ -79,52 +79,84 @@ Result<std::unique_ptr<Conversation>> Conversation::open(const std::string& mode
 }
 
 Result<ChatPrompt> Conversation::prompt() const {
-  if (format_) return format_->prompt(messages_, *engine_.tokenizer, {.think = think});
-  return ChatPrompt{engine_.tokenizer->encode(messages_.back().content,
-                                              {.add_special = true, .parse_special = false})};
+  if (continues() && trail_) return *trail_;
+  if (format_)
+    return format_->prompt(messages_, *engine_.tokenizer,
+                           {.think = think, .continue_last = continues()});
+  ChatPrompt out;
+  if (continues()) out.begun = messages_.back().content;
+  const ChatMessage& question = messages_[messages_.size() - (continues() ? 2 : 1)];
+  out.tokens = engine_.tokenizer->encode(question.content + out.begun,
+                                         {.add_special = true, .parse_special = false});
+  return out;
 }
 
-Result<void> Conversation::ask(std::string text) {
+Result<void> Conversation::ask(std::string text, std::string begin) {
+  trail_.reset();
+  const size_t before = messages_.size();
   std::string question;
   for (const Attachment& file : attachments_)
     question += fmt::format("{}:\n```\n{}{}```\n\n", file.name, file.text,
                             file.text.ends_with('\n') ? "" : "\n");
   messages_.push_back({"user", question + text});
+  if (!begin.empty()) messages_.push_back({"assistant", std::move(begin)});
   auto answered = answer();
-  if (!answered) messages_.pop_back();
+  if (!answered) messages_.resize(before);
   else attachments_.clear();
   return answered;
 }
 
+// To the last question, or on from where the last answer ends.
 Result<void> Conversation::answer() {
-  const ChatPrompt prompt = TRY(this->prompt());
+  ChatPrompt prompt = TRY(this->prompt());
   AnswerView view(stdout_is_styled() && !json, prompt.thinking);
   std::optional<Error> write_error;
   GenerateEvents events;
   events.cancel = &interrupt_flag;
   events.on_prompt = [&](int64_t done, int64_t total) { view.prompt(done, total); };
-  if (!json)
-    events.on_text = [&](std::string_view piece) {
-      auto written = view.text(piece);
-      if (written || write_error) return;
-      write_error = written.error();
-      interrupt_flag.store(true);  // nobody reads: do not compute the rest
-    };
+  std::string begun = prompt.begun;  // shown once the prompt is read
+  auto show = [&](std::string_view piece) {
+    auto written = view.text(std::exchange(begun, {}).append(piece));
+    if (written || write_error) return;
+    write_error = written.error();
+    interrupt_flag.store(true);  // nobody reads: do not compute the rest
+  };
+  if (!json) events.on_text = show;
   auto answer = session_->generate(prompt.tokens, sampling_, events);
   if (!json) {
+    if (answer && !begun.empty()) show({});
     auto written = view.finish();
     if (!written && !write_error) write_error = written.error();
   }
   if (!answer) return std::unexpected(answer.error());
   if (write_error) return std::unexpected(*write_error);
-  if (json) TRY(print("{}\n", answer_json(*answer).dump()));
-  messages_.push_back({"assistant", answer->text});
+  std::string text = prompt.begun + answer->text;
+  if (json) TRY(print("{}\n", answer_json(*answer, text).dump()));
+  if (continues()) messages_.pop_back();
+  messages_.push_back({"assistant", text});
+  remember(std::move(prompt), *answer, std::move(text));
   write_err(overflow_warning(*answer, answer->timings));
   if (verbose) write_err(statistics(answer->timings));
   return {};
 }
 
+// Not where the text ends before the tokens do, nor where it ends amid a character.
+void Conversation::remember(ChatPrompt prompt, const Generation& answer, std::string text) {
+  trail_.reset();
+  if (!answer.stop_text.empty() || text.ends_with("\uFFFD")) return;
+  prompt.tokens.insert(prompt.tokens.end(), answer.tokens.begin(), answer.tokens.end());
+  prompt.begun = std::move(text);
+  trail_ = std::move(prompt);
+}
+
+Result<void> Conversation::go_on() {
+  if (messages_.size() <= own_messages_ || !continues())
+    return fail(Code::kNotFound, "there is no answer to go on with");
+  return answer();
+}
+
 std::string Conversation::take_back() {
+  trail_.reset();
   if (messages_.size() > own_messages_ && messages_.back().role == "assistant")
     messages_.pop_back();
   if (messages_.size() <= own_messages_) return {};
@@ -145,6 +177,7 @@ Result<void> Conversation::retry() {
 }
 
 void Conversation::clear() {
+  trail_.reset();
   messages_.resize(own_messages_);
   attachments_.clear();
 }
@@ -155,6 +188,7 @@ std::string Conversation::system_text() const {
 }
 
 void Conversation::set_system(std::string text) {
+  trail_.reset();
   const bool there = !system_text().empty();
   if (there && text.empty()) messages_.erase(messages_.begin()), --own_messages_;
   else if (there) messages_.front().content = std::move(text);

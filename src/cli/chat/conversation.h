@@ -24,10 +24,12 @@ class Conversation {
                                                     const Options& options);
 
   // Asks, shows the answer as it comes, and keeps both. A stopped answer is kept as far as it came.
-  // On an error nothing is kept.
-  Result<void> ask(std::string text);
+  // On an error nothing is kept. The answer begins with `begin`.
+  Result<void> ask(std::string text, std::string begin = {});
   // The same for the last question, whose answer is forgotten; kNotFound where there is none.
   Result<void> retry();
+  // Goes on with the last answer, which is shown from its beginning; kNotFound where there is none.
+  Result<void> go_on();
   // The last question, taken back together with its answer; empty where there is none.
   std::string take_back();
 
@@ -58,6 +60,8 @@ class Conversation {
   Conversation() = default;
   Result<ChatPrompt> prompt() const;
   Result<void> answer();
+  void remember(ChatPrompt prompt, const Generation& answer, std::string text);
+  bool continues() const { return messages_.back().role == "assistant"; }
 
   const Options* options_ = nullptr;
   Engine engine_;
@@ -66,6 +70,9 @@ class Conversation {
   SamplingParams sampling_;
   Options parameters_;
   std::vector<ChatMessage> messages_;
+  // The last prompt and answer as tokens, while messages_ end with them: going on from these gives
+  // what the model would have written had nothing stopped it, which no template can promise.
+  std::optional<ChatPrompt> trail_;
   size_t own_messages_ = 0;  // those at the start that clear() keeps
   std::vector<Attachment> attachments_;
 };
