@@ -58,18 +58,25 @@ fetch_models() {
   done
 }
 
+# What each target found before lies in build/corpus, kept small: after a run the inputs that reach
+# something new are merged into a fresh folder, which takes the old one's place.
 fuzz() {
-  local target name dir="$results/fuzz" log
+  local target name dir="$results/fuzz" corpus log
   rounds+=("$dir")
   mkdir -p "$dir"
   build fuzz all
   while IFS= read -r target; do
-    name=$(basename "$target") log="$dir/$(basename "$target").log"
-    mkdir -p "$root/build/corpus/$name"
+    name=$(basename "$target") corpus="$root/build/corpus/$name" log="$dir/$name.log"
+    mkdir -p "$corpus"
     say "fuzzing: $name, $fuzz_seconds s"
     if (cd "$dir" && "$target" -max_total_time="$fuzz_seconds" -timeout=10 -rss_limit_mb=2048 \
-        "$root/build/corpus/$name" >"$log" 2>&1); then
+        -print_final_stats=1 "$corpus" >"$log" 2>&1); then
       outcome fuzz passed "$name"
+      say "$(sed -n 's/^stat::number_of_executed_units: *//p' "$log") executions"
+      rm -rf "$corpus.merged" && mkdir "$corpus.merged"
+      if "$target" -merge=1 -rss_limit_mb=2048 "$corpus.merged" "$corpus" >>"$log" 2>&1; then
+        rm -rf "$corpus" && mv "$corpus.merged" "$corpus"
+      fi
     else
       tail -n 20 "$log" >&2
       outcome fuzz failed "$name" "see $log"

@@ -44,32 +44,53 @@ Result<double> checked(const HyperRow& row, std::string_view key, double value) 
   return value;
 }
 
+// The key that a file of this kind has for a field.
+std::string key_of(const Arch& arch, bool gguf, const Field& field) {
+  for (const HyperRow& row : arch.hypers)
+    if (row.field == field)
+      return gguf ? fmt::format("{}.{}", arch.name, row.gguf) : std::string(row.hf);
+  return "a setting";
+}
+
 // What the rows leave open, and what no row can check alone.
-Result<void> finish(Config& c) {
+Result<void> finish(Config& c, const Arch& arch, bool gguf) {
+  auto key = [&](const Field& field) { return key_of(arch, gguf, field); };
   if (c.kv_heads == 0) c.kv_heads = c.heads;
   if (c.head_dim == 0) {
     if (c.embd % c.heads != 0)
-      return fail(Code::kCorrupt, "{} heads do not divide a width of {}", c.heads, c.embd);
+      return fail(Code::kCorrupt, "{} is {}, which does not divide {}, {}", key(&Config::heads),
+                  c.heads, key(&Config::embd), c.embd);
     c.head_dim = c.embd / c.heads;
   }
   if (c.heads % c.kv_heads != 0)
-    return fail(Code::kCorrupt, "{} key-value heads do not divide {} heads", c.kv_heads, c.heads);
+    return fail(Code::kCorrupt, "{} is {}, which does not divide {}, {}", key(&Config::kv_heads),
+                c.kv_heads, key(&Config::heads), c.heads);
   if (c.head_dim % 2 != 0)
-    return fail(Code::kCorrupt, "the width of a head is {}, which must be even", c.head_dim);
+    return fail(Code::kCorrupt, "the width of a head ({}) is {}, which must be even",
+                key(&Config::head_dim), c.head_dim);
   if (c.q_width() > (1 << 20))
-    return fail(Code::kCorrupt, "{} heads of {} are too wide", c.heads, c.head_dim);
+    return fail(Code::kCorrupt, "{} heads ({}) of {} ({}) are too wide", c.heads,
+                key(&Config::heads), c.head_dim, key(&Config::head_dim));
   if (c.query_scalar == 0) c.query_scalar = static_cast<double>(c.head_dim);
   return {};
 }
 
+// What completes a Config beside the rows. The names are those that both kinds of file have in
+// common.
 Result<void> check_finished(const Config& c) {
   if (!(c.query_scalar > 0) || !std::isfinite(c.query_scalar))
-    return fail(Code::kCorrupt, "the scale of attention scores is {}", c.query_scalar);
+    return fail(Code::kCorrupt, "query_pre_attn_scalar is {}, which must be positive",
+                c.query_scalar);
   if (c.window < 0 || c.window > INT32_MAX)
-    return fail(Code::kCorrupt, "a window of {} positions", c.window);
-  if (!std::isfinite(c.attn_softcap) || !std::isfinite(c.final_softcap) || c.attn_softcap < 0 ||
-      c.final_softcap < 0)
-    return fail(Code::kCorrupt, "soft caps of {} and {}", c.attn_softcap, c.final_softcap);
+    return fail(Code::kCorrupt, "sliding_window is {}, which must be from 0 to {}", c.window,
+                INT32_MAX);
+  auto is_cap = [](double cap) { return std::isfinite(cap) && cap >= 0; };
+  if (!is_cap(c.attn_softcap))
+    return fail(Code::kCorrupt, "attn_logit_softcapping is {}, which must be 0 or more",
+                c.attn_softcap);
+  if (!is_cap(c.final_softcap))
+    return fail(Code::kCorrupt, "final_logit_softcapping is {}, which must be 0 or more",
+                c.final_softcap);
   return {};
 }
 
@@ -126,7 +147,12 @@ Result<Config> read_config(const Arch& arch, const Metadata& gguf) {
       value = TRY(checked(row, key, TRY(gguf.number(key))));
     store(c, row.field, value);
   }
-  TRY(finish(c));
+  TRY(finish(c, arch, true));
+  // Dense models may say 0; a mixture has other tensors and another forward().
+  std::string experts_key = fmt::format("{}.expert_count", arch.name);
+  if (uint64_t experts = TRY(gguf.uint(experts_key, 0)); experts != 0)
+    return fail(Code::kUnsupported, "{} is {}: mixtures of experts are not known to Hearth yet",
+                experts_key, experts);
   std::string rope_key = fmt::format("{}.rope.dimension_count", arch.name);
   uint64_t dims = TRY(gguf.uint(rope_key, static_cast<uint64_t>(c.head_dim)));
   if (dims == 0 || dims % 2 != 0 || dims > static_cast<uint64_t>(c.head_dim))
@@ -157,7 +183,7 @@ Result<Config> read_config(const Arch& arch, const Json& hf) {
   if (c.vocab < 1 || c.vocab > (1 << 24))
     return fail(Code::kCorrupt, "config.json: vocab_size is {}", c.vocab);
   c.tied = TRY(hf.get_bool("tie_word_embeddings", arch.name == "gemma3"));
-  TRY(finish(c));
+  TRY(finish(c, arch, false));
   const Json& parameters = hf["rope_parameters"].is_object() ? hf["rope_parameters"]
                                                              : hf["rope_scaling"];
   if (!parameters["full_attention"].is_object())

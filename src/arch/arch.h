@@ -89,5 +89,7 @@ void write_config(const Arch& arch, const Config& config, Metadata& gguf);
 // Rotary settings, which both file kinds spell in several ways.
 Result<RopeConfig> read_rope(const Json& parameters, const Json& config, int64_t dims);
 Result<RopeConfig> read_rope(const Metadata& gguf, std::string_view prefix, int64_t dims);
+// Positions without scaling, whose base stands under `key`.
+Result<RopeConfig> plain_rope(std::string_view key, double theta, int64_t dims);
 
 }  // namespace hearth

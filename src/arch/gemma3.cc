@@ -58,8 +58,9 @@ Result<void> read_checkpoint(Config& c, const Json& hf) {
     c.rope = TRY(read_rope(both["full_attention"], hf, c.head_dim));
     c.rope_local = TRY(read_rope(both["sliding_attention"], hf, c.head_dim));
   } else {
-    c.rope_local = RopeConfig{.theta = TRY(hf.get_double("rope_local_base_freq", kLocalTheta)),
-                              .dims = c.head_dim};
+    c.rope_local = TRY(plain_rope("rope_local_base_freq",
+                                  TRY(hf.get_double("rope_local_base_freq", kLocalTheta)),
+                                  c.head_dim));
   }
   return {};
 }
@@ -68,8 +69,8 @@ Result<void> read_gguf(Config& c, const Metadata& gguf) {
   c.window = static_cast<int64_t>(TRY(gguf.uint("gemma3.attention.sliding_window", 0)));
   c.window_pattern = kPattern;
   c.final_softcap = TRY(gguf.number("gemma3.final_logit_softcapping", 0));
-  c.rope_local = RopeConfig{.theta = TRY(gguf.number("gemma3.rope.freq_base_swa", kLocalTheta)),
-                            .dims = c.head_dim};
+  constexpr std::string_view kLocalKey = "gemma3.rope.freq_base_swa";
+  c.rope_local = TRY(plain_rope(kLocalKey, TRY(gguf.number(kLocalKey, kLocalTheta)), c.head_dim));
   // Files do not say it; only the 27B model (62 layers) differs from the width of a head.
   c.query_scalar = c.layers == 62 ? static_cast<double>(c.embd) / static_cast<double>(c.heads)
                                   : static_cast<double>(c.head_dim);
@@ -79,8 +80,8 @@ Result<void> read_gguf(Config& c, const Metadata& gguf) {
 Result<void> complete(Config& c, const Json* hf, const Metadata* gguf) {
   if (hf != nullptr) TRY(read_checkpoint(c, *hf));
   if (gguf != nullptr) TRY(read_gguf(c, *gguf));
-  if (c.window < 0 || c.window_pattern < 1 || c.window_pattern > 1024)
-    return fail(Code::kCorrupt, "sliding window {} with pattern {} makes no sense", c.window,
+  if (c.window_pattern < 1 || c.window_pattern > 1024)
+    return fail(Code::kCorrupt, "sliding_window_pattern is {}, which must be from 1 to 1024",
                 c.window_pattern);
   c.embd_scale = std::sqrt(static_cast<float>(c.embd));
   c.windowed.assign(static_cast<size_t>(c.layers), false);

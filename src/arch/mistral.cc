@@ -13,8 +13,6 @@ constexpr std::string_view kClasses[] = {"MistralForCausalLM"};
 
 Result<void> complete(Config& c, const Json* hf, const Metadata*) {
   if (hf != nullptr) c.window = TRY(hf->get_int("sliding_window", 0));
-  if (c.window < 0)
-    return fail(Code::kCorrupt, "sliding_window must be positive or null, not {}", c.window);
   c.windowed.assign(static_cast<size_t>(c.layers), c.window > 0);
   return {};
 }

@@ -17,29 +17,46 @@ Result<RopeScaling> scaling_of(std::string_view name) {
   return fail(Code::kUnsupported, "rotary scaling '{}' is not known to Hearth yet", name);
 }
 
-Result<RopeConfig> checked(RopeConfig r) {
-  auto positive = [](double v) { return std::isfinite(v) && v > 0; };
-  if (!positive(r.theta) || r.theta < 1 || r.theta > 1e12)
-    return fail(Code::kCorrupt, "the rotary base is {}, which must be from 1 to 1e12", r.theta);
-  if (r.scaling == RopeScaling::kNone) return r;
+// What a kind of file calls the settings that can be wrong.
+struct Names {
+  std::string theta, factor, original_context;
+};
+
+bool positive(double value) { return std::isfinite(value) && value > 0; }
+
+Result<void> check_scaling(const RopeConfig& r, const Names& names) {
   if (!positive(r.factor))
-    return fail(Code::kCorrupt, "the rotary scaling factor is {}, which must be positive",
-                r.factor);
+    return fail(Code::kCorrupt, "the rotary scaling factor ({}) is {}, which must be positive",
+                names.factor, r.factor);
   bool needs_context = r.scaling == RopeScaling::kLlama3 || r.scaling == RopeScaling::kYarn;
   if (needs_context && !(positive(r.original_context) && r.original_context <= 1e9))
-    return fail(Code::kCorrupt, "rotary scaling needs the original context, which is {}",
-                r.original_context);
+    return fail(Code::kCorrupt, "rotary scaling needs the original context ({}), which is {}",
+                names.original_context, r.original_context);
   if (r.scaling == RopeScaling::kLlama3 &&
       !(positive(r.low_freq_factor) && positive(r.high_freq_factor) &&
         r.low_freq_factor < r.high_freq_factor))
-    return fail(Code::kCorrupt, "llama3 rotary factors {} and {} must rise", r.low_freq_factor,
-                r.high_freq_factor);
+    return fail(Code::kCorrupt, "the llama3 rotary factors low_freq_factor and high_freq_factor "
+                                "are {} and {}, which must rise",
+                r.low_freq_factor, r.high_freq_factor);
   if (r.scaling == RopeScaling::kYarn && !(positive(r.beta_fast) && positive(r.beta_slow)))
-    return fail(Code::kCorrupt, "YaRN betas {} and {} must be positive", r.beta_fast,
-                r.beta_slow);
+    return fail(Code::kCorrupt, "YaRN's beta_fast and beta_slow are {} and {}, which must be "
+                                "positive", r.beta_fast, r.beta_slow);
   if (!std::isfinite(r.attention_factor))
-    return fail(Code::kCorrupt, "the YaRN attention factor is not finite");
+    return fail(Code::kCorrupt, "YaRN's attention factor is {}", r.attention_factor);
+  return {};
+}
+
+Result<RopeConfig> checked(RopeConfig r, const Names& names) {
+  if (!positive(r.theta) || r.theta < 1 || r.theta > 1e12)
+    return fail(Code::kCorrupt, "the rotary base ({}) is {}, which must be from 1 to 1e12",
+                names.theta, r.theta);
+  if (r.scaling != RopeScaling::kNone) TRY(check_scaling(r, names));
   return r;
+}
+
+const Names& checkpoint_names() {
+  static const Names kNames{"rope_theta", "factor", "original_max_position_embeddings"};
+  return kNames;
 }
 
 }  // namespace
@@ -48,7 +65,7 @@ Result<RopeConfig> read_rope(const Json& parameters, const Json& config, int64_t
   RopeConfig r{.dims = dims};
   double theta = TRY(config.get_double("rope_theta", 10000.0));
   r.theta = TRY(parameters.get_double("rope_theta", theta));
-  if (!parameters.is_object()) return checked(r);
+  if (!parameters.is_object()) return checked(r, checkpoint_names());
   std::string old_name = TRY(parameters.get_string("type", "default"));
   r.scaling = TRY(scaling_of(TRY(parameters.get_string("rope_type", old_name))));
   r.factor = TRY(parameters.get_double("factor", 1.0));
@@ -60,7 +77,7 @@ Result<RopeConfig> read_rope(const Json& parameters, const Json& config, int64_t
   r.beta_fast = TRY(parameters.get_double("beta_fast", r.beta_fast));
   r.beta_slow = TRY(parameters.get_double("beta_slow", r.beta_slow));
   r.attention_factor = TRY(parameters.get_double("attention_factor", 0));
-  return checked(r);
+  return checked(r, checkpoint_names());
 }
 
 Result<RopeConfig> read_rope(const Metadata& gguf, std::string_view prefix, int64_t dims) {
@@ -79,7 +96,13 @@ Result<RopeConfig> read_rope(const Metadata& gguf, std::string_view prefix, int6
   double extra = TRY(gguf.number(key("scaling.attn_factor"), 0));
   if (r.scaling == RopeScaling::kYarn && extra > 0)
     r.attention_factor = extra * (r.factor > 1 ? 0.1 * std::log(r.factor) + 1.0 : 1.0);
-  return checked(r);
+  return checked(r, {key("freq_base"), key("scaling.factor"),
+                     key("scaling.original_context_length")});
+}
+
+Result<RopeConfig> plain_rope(std::string_view key, double theta, int64_t dims) {
+  return checked({.theta = theta, .dims = dims}, {.theta = std::string(key), .factor = {},
+                                                  .original_context = {}});
 }
 
 }  // namespace hearth

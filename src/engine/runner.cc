@@ -1,7 +1,9 @@
 #include "engine/runner.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "base/check.h"
 #include "base/math.h"
@@ -14,6 +16,14 @@ namespace {
 constexpr int64_t kHeadRows = 64;
 constexpr int64_t kAttentionRows = 32;     // query rows per work item
 constexpr int64_t kSerialWork = 4096;      // below so many values a region costs more than it saves
+
+// Whether no value is NaN or infinite. Without a branch, so that it becomes vector instructions.
+bool all_finite(const float* x, int64_t count) {
+  bool finite = true;
+  for (int64_t i = 0; i < count; ++i)
+    finite &= std::abs(x[i]) <= std::numeric_limits<float>::max();
+  return finite;
+}
 
 struct Run {  // neighbouring rows of one sequence
   SequenceId sequence;
@@ -150,20 +160,24 @@ Result<void> Runner::forward(const Batch& batch, KvCache& cache, const LogitsSin
   TRY(prepare(batch, cache, step));
   bf16_of_ = -1;
   int32_t layer = -1;
+  Result<void> ran;
   for (const Op& op : model_->program.ops) {
-    if (op.layer != layer && cancel != nullptr && cancel->load(std::memory_order_relaxed)) {
+    if (op.layer != layer && cancel != nullptr && cancel->load(std::memory_order_relaxed))
+      ran = fail(Code::kCancelled, "stopped");
+    else
+      ran = run_op(op, step);
+    if (!ran) {
       for (const Run& run : step.runs) cache.rewind(run.sequence, cache.length(run.sequence));
-      return fail(Code::kCancelled, "stopped");
+      return ran;
     }
     layer = op.layer;
-    run_op(op, step);
   }
   for (const Run& run : step.runs)
     cache.advance(run.sequence, step.positions[static_cast<size_t>(run.end - 1)] + 1);
   return {};
 }
 
-void Runner::run_op(const Op& op, Step& step) {
+Result<void> Runner::run_op(const Op& op, Step& step) {
   switch (op.kind) {
     case OpKind::kEmbed: embed(op, step); break;
     case OpKind::kScale: case OpKind::kSiluMul: case OpKind::kGeluMul: case OpKind::kAdd:
@@ -173,8 +187,9 @@ void Runner::run_op(const Op& op, Step& step) {
     case OpKind::kMatmul: matmul(op, step); break;
     case OpKind::kRope: rope(op, step); break;
     case OpKind::kAttention: attention(op, step); break;
-    case OpKind::kHead: head(op, step); break;
+    case OpKind::kHead: return head(op, step);
   }
+  return {};
 }
 
 void Runner::embed(const Op& op, Step& step) {
@@ -350,7 +365,7 @@ void Runner::attention(const Op& op, Step& step) {
   });
 }
 
-void Runner::head(const Op& op, Step& step) {
+Result<void> Runner::head(const Op& op, Step& step) {
   const Weight& w = weight(op.weight);
   const float* x = buffer(op.a);
   auto wanted = static_cast<int64_t>(step.logit_rows.size());
@@ -378,8 +393,14 @@ void Runner::head(const Op& op, Step& step) {
       parallel_rows(rows, w.rows, [&](int64_t begin, int64_t end) {
         kernels_->softcap(logits_.data() + begin * w.rows, op.number, (end - begin) * w.rows);
       });
+    // Garbage in, no garbage out: what a sampler would make of these means nothing.
+    if (!all_finite(logits_.data(), rows * w.rows))
+      return fail(Code::kCorrupt, "{}: the model gives no finite logits: its weights or its "
+                                  "settings are damaged, or its numbers are too large to compute "
+                                  "with", model_->file.path());
     (*step.sink)(first, rows, logits_.data(), w.rows);
   }
+  return {};
 }
 
 void Runner::prefault(const std::function<void(double)>& done) {

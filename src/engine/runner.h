@@ -55,7 +55,8 @@ class Runner {
 
   // One step. Reserves cache for the rows and advances their sequences. kInvalid for token ids
   // outside the vocabulary, kTooLarge when the cache is full, kCancelled when `cancel` is set
-  // (checked between layers; the cache then keeps the old lengths).
+  // (checked between layers; the cache then keeps the old lengths). kCorrupt when a logit is NaN or
+  // infinite: `sink` never sees those, and the cache keeps the old lengths.
   Result<void> forward(const Batch& batch, KvCache& cache, const LogitsSink& sink,
                        const std::atomic<bool>* cancel = nullptr);
 
@@ -65,7 +66,7 @@ class Runner {
 
  private:
   struct Step;
-  void run_op(const Op& op, Step& step);
+  Result<void> run_op(const Op& op, Step& step);
   void embed(const Op& op, Step& step);
   void elementwise(const Op& op, Step& step);
   void norm(const Op& op, Step& step);
@@ -73,7 +74,7 @@ class Runner {
   void rope(const Op& op, Step& step);
   void attention(const Op& op, Step& step);
   void store_kv(const Op& op, Step& step);
-  void head(const Op& op, Step& step);
+  Result<void> head(const Op& op, Step& step);
   Result<void> prepare(const Batch& batch, KvCache& cache, Step& step);
   Compute compute_for(const Weight& weight) const;
   // The input of a product in the form it needs, for `rows` rows of `width` floats.

@@ -31,6 +31,7 @@ class Loader {
   Loader(Model& model) : model_(model), gguf_(model.file.kind() == ContainerKind::kGguf) {}
 
   Result<void> run() {
+    TRY(check_layers());
     for (const TensorRow& row : model_.arch->tensors) {
       if (!gguf_ && row.hf.empty()) continue;
       int64_t count = row.per_layer() ? model_.config.layers : 1;
@@ -63,6 +64,20 @@ class Loader {
       weight.planes = {{PlaneKind::kCodes, tensor->encoding, model_.file.data(*tensor)}};
     }
     model_.weights.push_back(std::move(weight));
+    return {};
+  }
+
+  // A file with more layers than its settings say is no smaller model: it is one whose settings
+  // are wrong, and half of it would answer nonsense.
+  Result<void> check_layers() const {
+    for (const TensorRow& row : model_.arch->tensors) {
+      if (!row.per_layer() || row.need != Need::kRequired) continue;
+      std::string beyond = layer_name(gguf_ ? row.gguf : row.hf, model_.config.layers);
+      if (model_.file.find(beyond) != nullptr)
+        return fail(Code::kCorrupt, "{}: the tensor {} lies beyond the {} layers that the model's "
+                                    "settings ask for",
+                    model_.file.path(), beyond, model_.config.layers);
+    }
     return {};
   }
 

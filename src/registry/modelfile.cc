@@ -187,7 +187,8 @@ std::optional<std::string> quote_modelfile_value(std::string_view value) {
   bool quotes = value.find('\n') != std::string_view::npos || trim(value).size() < value.size() ||
                 value.starts_with('"') || value.empty();
   if (!quotes) return std::string(value);
-  std::string_view mark = value.find('"') == std::string_view::npos ? kTriple.substr(0, 1) : kTriple;
+  bool simple = value.find('"') == std::string_view::npos;
+  std::string_view mark = simple ? kTriple.substr(0, 1) : kTriple;
   for (size_t line = 0, end; (end = value.find('\n', line)) != std::string_view::npos;
        line = end + 1) {
     std::string_view before = value.substr(0, end);

@@ -40,9 +40,9 @@ struct Modelfile {
   static Result<Modelfile> parse(std::string_view text);
 };
 
-// A value as parse() reads it back: in quotes only where it needs them. None for the few values that
-// the language cannot hold: a quote ends at the first line that ends with it, and nothing escapes
-// it, so that a line before the last must not end in three quotes where a value needs them.
+// A value as parse() reads it back: in quotes only where it needs them. None for the few values
+// that the language cannot hold: a quote ends at the first line that ends with it, and nothing
+// escapes it, so that a line before the last must not end in three quotes.
 std::optional<std::string> quote_modelfile_value(std::string_view value);
 
 }  // namespace hearth

@@ -106,8 +106,10 @@ TEST(Modelfile, OldParametersAreAcceptedWithAWarning) {
 
 TEST(Modelfile, ValuesSurviveQuoting) {
   for (std::string_view value : {"plain", " spaces ", "two\nlines", "a \"b\" c", "\"quoted\"",
-                                 "ends with \"", "", "{{ .Prompt }}\n", "# hash", "\"", "a\rb", "tab\t",
-                                 "\rr\r", "\"\n\"\"\nx", "a\"\"\" b\nc", "x\"\"\"", "\f"}) {
+                                 "ends with \"", "", "{{ .Prompt }}\n", "# hash", "\"", "a\rb",
+                                 "tab\t",
+                                 "\rr\r", "\"\n\"\"\nx", "a\"\"\" b\nc", "x\"\"\"",
+                                 "\f"}) {
     auto quoted = quote_modelfile_value(value);
     ASSERT_TRUE(quoted) << value;
     EXPECT_EQ(parsed("FROM x\nSYSTEM " + *quoted + "\n").system, value) << *quoted;

@@ -166,19 +166,21 @@ TEST(MemoryFailure, GoTemplates) {
   fail_everywhere("Go template, compiling", [&] { return GoTemplate::compile(source); });
   auto compiled = GoTemplate::compile(source);
   ASSERT_TRUE(compiled) << compiled.error().message;
-  Json context = *Json::parse(R"({"Messages": [{"Role": "system", "Content": "You are very brief."},
+  Json context = *Json::parse(R"({"Messages": [
+      {"Role": "system", "Content": "You are very brief."},
       {"Role": "user", "Content": "A question that is long enough to need memory?"}]})");
   fail_everywhere("Go template, rendering", [&] { return compiled->render(context); });
 }
 
 TEST(MemoryFailure, Manifests) {
-  std::string text =
-      R"({"schemaVersion": 2, "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
-          "config": {"mediaType": "application/vnd.docker.container.image.v1+json", "size": 2,
-                     "digest": "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"},
-          "layers": [{"mediaType": "application/vnd.ollama.image.model", "size": 2,
-                      "digest": "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",
-                      "from": "/models/a-model-with-a-long-name.gguf"}]})";
+  std::string digest = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
+  std::string text = fmt::format(
+      R"({{"schemaVersion": 2, "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
+          "config": {{"mediaType": "application/vnd.docker.container.image.v1+json", "size": 2,
+                      "digest": "{0}"}},
+          "layers": [{{"mediaType": "application/vnd.ollama.image.model", "size": 2,
+                       "digest": "{0}", "from": "/models/a-model-with-a-long-name.gguf"}}]}})",
+      digest);
   fail_everywhere("manifest", [&] { return Manifest::parse(text); });
   Json params = *Json::parse(R"({"temperature": 0.5, "stop": ["User: and more", "<|im_end|>"]})");
   fail_everywhere("parameters", [&] { return parameters_from_json(params); });
@@ -187,7 +189,8 @@ TEST(MemoryFailure, Manifests) {
 constexpr OptionRow kRows[] = {
     {.name = "stop", .many = true},
     {.name = "ctx", .type = OptionType::kInt, .fallback = "512", .min = 2, .max = 1 << 24},
-    {.name = "precision", .type = OptionType::kChoice, .fallback = "high", .choices = "exact|high"}};
+    {.name = "precision", .type = OptionType::kChoice, .fallback = "high",
+     .choices = "exact|high"}};
 constexpr Positional kPositionals[] = {{"MODEL", Positional::Count::kRequired, ""},
                                        {"PROMPT", Positional::Count::kAny, ""}};
 
