@@ -7,14 +7,8 @@
 namespace hearth {
 namespace {
 
-// 2^(e - 128), exact: 0 and 1 are subnormal. 255, NaN in the standard, is 2^127 here as in GGUF.
-float half_scale(uint8_t e) {
-  const uint32_t bits = e < 2 ? 0x00200000u << e : uint32_t{e - 1u} << 23;
-  return std::bit_cast<float>(bits);
-}
-
 void decode_block(const BlockMXFP4& block, float* out) {
-  const float d = half_scale(block.e);
+  const float d = mxfp4_half_scale(block.e);
   for (int i = 0; i < 16; ++i) {
     out[i] = d * static_cast<float>(kMxfp4Levels[block.qs[i] & 15]);
     out[i + 16] = d * static_cast<float>(kMxfp4Levels[block.qs[i] >> 4]);
@@ -39,7 +33,7 @@ void encode_block(const Values& v, BlockMXFP4& block) {
   const int middle = std::ilogb(top) - 2 + 127;
   double least = HUGE_VAL;
   for (int e = std::max(middle - 1, 0); e <= std::clamp(middle + 1, 0, 254); ++e) {
-    const double d = half_scale(static_cast<uint8_t>(e));
+    const double d = mxfp4_half_scale(static_cast<uint8_t>(e));
     double error = 0;
     for (int i = 0; i < 32; ++i) {
       const double off = d * kMxfp4Levels[nearest_code(static_cast<float>(v.x[i] / d))] - v.x[i];
@@ -50,7 +44,7 @@ void encode_block(const Values& v, BlockMXFP4& block) {
     least = error;
     block.e = static_cast<uint8_t>(e);
   }
-  const double d = half_scale(block.e);
+  const double d = mxfp4_half_scale(block.e);
   for (int i = 0; i < 16; ++i) {
     const int low = nearest_code(static_cast<float>(v.x[i] / d));
     const int high = nearest_code(static_cast<float>(v.x[i + 16] / d));

@@ -20,4 +20,9 @@ struct BlockMXFP4 {
 };
 static_assert(sizeof(BlockMXFP4) == 17);
 
+// 2^(e - 128), exact: 0 and 1 are subnormal. 255, NaN in the standard, is 2^127 here as in GGUF.
+inline float mxfp4_half_scale(uint8_t e) {
+  return __builtin_bit_cast(float, e < 2 ? 0x00200000u << e : uint32_t{e - 1u} << 23);
+}
+
 }  // namespace hearth

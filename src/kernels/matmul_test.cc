@@ -13,7 +13,8 @@ using test::tables;
 
 // Fast formats, and some that go through encoding->decode.
 const std::vector<std::string> kFormats = {"F32",  "F16",  "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0",
-                                           "Q5_1", "Q4_K", "Q5_K", "Q6_K", "Q3_K", "IQ4_NL"};
+                                           "Q5_1", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL",
+                                           "IQ4_XS", "MXFP4", "IQ3_S", "TQ2_0"};
 
 struct Problem {
   const Encoding* encoding = nullptr;
@@ -105,7 +106,7 @@ Problem random_problem(Random& rng, int round) {
 
 TEST(Matmul, FloatGivesTheBitsOfTheOracle) {
   Random rng(11);
-  for (int round = 0; round < 130; ++round) {
+  for (int round = 0; round < 180; ++round) {
     const Problem p = random_problem(rng, round);
     const auto want = p.run(oracle());
     p.check_against_double(want);
@@ -118,7 +119,7 @@ TEST(Matmul, FloatGivesTheBitsOfTheOracle) {
 
 TEST(Matmul, Bf16IsNearDoublePrecision) {
   Random rng(12);
-  for (int round = 0; round < 65; ++round) {
+  for (int round = 0; round < 72; ++round) {
     Problem p = random_problem(rng, round);
     p.compute = Compute::kBf16;
     const auto want = p.run(oracle());
@@ -158,7 +159,7 @@ TEST(Matmul, LongRows) {
 
 TEST(Matmul, BitsDependNeitherOnTheBatchNorOnTheRange) {
   Random rng(14);
-  for (int round = 0; round < 52; ++round) {
+  for (int round = 0; round < 54; ++round) {
     const std::string& format = kFormats[static_cast<size_t>(round) % kFormats.size()];
     Problem p(format, rng.integer(1, 100), rng.integer(1, 150), rng.integer(1, 2300), rng);
     for (const Compute compute : {Compute::kF32, Compute::kBf16}) {

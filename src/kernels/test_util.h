@@ -76,7 +76,9 @@ inline std::vector<size_t> scale_offsets(const std::string& name) {
   if (name == "Q6_K") return {208};
   if (name == "Q3_K") return {108};
   if (name == "Q2_K") return {80, 82};
-  if (name == "IQ4_XS") return {0};
+  if (name == "IQ4_XS" || name == "IQ3_S") return {0};
+  if (name == "TQ2_0") return {64};
+  if (name == "MXFP4") return {};  // a power of two
   ADD_FAILURE() << "no scales known for " << name;
   return {};
 }
@@ -97,6 +99,7 @@ inline std::vector<std::byte> random_weights(const Encoding& encoding, size_t co
   }
   for (size_t i = 0; i < out.size(); ++i) bytes[i] = rng.byte();
   for (size_t block = 0; block < out.size(); block += encoding.block_bytes) {
+    if (name == "MXFP4") bytes[block] = static_cast<uint8_t>(rng.integer(110, 128));
     for (const size_t offset : scale_offsets(name)) {
       // Now and then a subnormal scale.
       const float scale = rng.normal(rng.integer(0, 19) == 0 ? 1e-6f : 0.01f);

@@ -42,6 +42,10 @@ inline U8x32 shl_words(U8x32 a) {
 inline U8x32 sub_bytes(U8x32 a, uint8_t b) {
   return {_mm256_sub_epi8(a.v, _mm256_set1_epi8(static_cast<char>(b)))};
 }
+inline U8x32 lookup_bytes(const int8_t* table, U8x32 codes) {
+  const __m256i both = _mm256_broadcastsi128_si256(load_quarter(table));
+  return {_mm256_shuffle_epi8(both, and_bytes(codes, 15).v)};
+}
 inline U8x32 nibbles16(const uint8_t* p) {
   const __m128i both = load_quarter(p);
   return {_mm256_inserti128_si256(_mm256_castsi128_si256(both), _mm_srli_epi16(both, 4), 1)};

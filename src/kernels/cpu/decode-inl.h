@@ -7,6 +7,11 @@
 #include <cstdint>
 #include <cstring>
 
+#include "encoding/iq4_nl.h"
+#include "encoding/iq4_xs.h"
+#include "encoding/mxfp4.h"
+#include "encoding/q2_k.h"
+#include "encoding/q3_k.h"
 #include "encoding/q4_0.h"
 #include "encoding/q4_1.h"
 #include "encoding/q4_k.h"
@@ -22,7 +27,8 @@ namespace hearth::HEARTH_ISA {
 // The numbers that GGUF gives these formats; the rows of encoding/ carry the same.
 enum GgufId : uint32_t {
   kIdF32 = 0, kIdF16 = 1, kIdQ4_0 = 2, kIdQ4_1 = 3, kIdQ5_0 = 6, kIdQ5_1 = 7, kIdQ8_0 = 8,
-  kIdQ4_K = 12, kIdQ5_K = 13, kIdQ6_K = 14, kIdBf16 = 30,
+  kIdQ2_K = 10, kIdQ3_K = 11, kIdQ4_K = 12, kIdQ5_K = 13, kIdQ6_K = 14, kIdIq4Nl = 20,
+  kIdIq4Xs = 23, kIdBf16 = 30, kIdMxfp4 = 39,
 };
 
 #ifndef HEARTH_HAS_CODE_MAP
@@ -265,6 +271,137 @@ struct Q6_K {
       send(4 * half + 2, pick_bits(15, shr_words<4>(a), upper<2>(high)));
       send(4 * half + 3, pick_bits(15, shr_words<4>(b), upper<3>(high)));
     }
+  }
+};
+
+#ifndef HEARTH_HAS_LEVEL_CHUNK
+// Codes (their low four bits) that choose from sixteen levels, with a scale and, with kMin, a
+// minimum for each half: value = scale * level - min.
+template <bool kMin>
+struct LevelChunk {
+  F32x16 scale[2], min[2];
+  U8x32 levels;
+  LevelChunk(const int8_t* table, const float* s, const float* m, U8x32 codes)
+      : scale{splat(s[0]), splat(s[1])},
+        min{splat(m[0]), splat(m[1])},
+        levels(lookup_bytes(table, codes)) {}
+  F32x16 value(int half, F32x16 level) const {
+    const F32x16 scaled = mul(scale[half], level);
+    if constexpr (kMin) return sub(scaled, min[half]);
+    return scaled;
+  }
+  F32x16 low() const { return value(0, signed_low(levels)); }
+  F32x16 high() const { return value(1, signed_high(levels)); }
+  Bf16x32 bf16() const { return round_bf16(low(), high()); }
+};
+#endif
+
+// One scale and no minimum.
+inline LevelChunk<false> level_chunk(const int8_t* levels, const uint8_t* nibbles, float scale) {
+  const float both[2] = {scale, scale};
+  return {levels, both, both, nibbles16(nibbles)};
+}
+
+struct IQ4_NL {
+  static constexpr int kElems = 32, kBytes = sizeof(BlockIQ4_NL), kValueBytes = 0;
+  template <class Emit>
+  static void block(const uint8_t* p, Emit&& emit) {
+    emit(0, level_chunk(kIq4Levels, p + offsetof(BlockIQ4_NL, qs), f16_to_f32(load16(p))));
+  }
+};
+
+struct MXFP4 {
+  static constexpr int kElems = 32, kBytes = sizeof(BlockMXFP4), kValueBytes = 0;
+  template <class Emit>
+  static void block(const uint8_t* p, Emit&& emit) {
+    emit(0, level_chunk(kMxfp4Levels, p + offsetof(BlockMXFP4, qs), mxfp4_half_scale(*p)));
+  }
+};
+
+struct IQ4_XS {
+  static constexpr int kElems = 256, kBytes = sizeof(BlockIQ4_XS), kValueBytes = 0;
+  template <class Emit>
+  static void block(const uint8_t* p, Emit&& emit) {
+    const uint8_t* low = p + offsetof(BlockIQ4_XS, scales_l);
+    const uint8_t* qs = p + offsetof(BlockIQ4_XS, qs);
+    const float d = f16_to_f32(load16(p));
+    const uint32_t high = load16(p + offsetof(BlockIQ4_XS, scales_h));
+    for (int g = 0; g < 8; ++g) {
+      const uint32_t scale = (low[g / 2] >> (g % 2 * 4) & 15u) | (high >> (2 * g) & 3u) << 4;
+      emit(g, level_chunk(kIq4Levels, qs + 16 * g,
+                          d * static_cast<float>(static_cast<int>(scale) - 32)));
+    }
+  }
+};
+
+// Levels of fewer than four bits, repeated, so that what lies above the code does not matter.
+inline constexpr int8_t kTwoBits[16] = {0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3};
+inline constexpr int8_t kThreeBits[16] = {-4, -3, -2, -1, 0, 1, 2, 3, -4, -3, -2, -1, 0, 1, 2, 3};
+
+struct Q2_K {
+  static constexpr int kElems = 256, kBytes = sizeof(BlockQ2_K), kValueBytes = 0;
+  template <class Emit>
+  static void block(const uint8_t* p, Emit&& emit) {
+    const uint8_t* packed = p + offsetof(BlockQ2_K, scales);
+    const U8x32 clean = and_bytes(nibbles16(packed), 15);  // scales, then minimums
+    float scale[16], min[16];
+    store(scale, mul(splat(f16_to_f32(load16(p + offsetof(BlockQ2_K, d)))), unsigned_low(clean)));
+    store(min, mul(splat(f16_to_f32(load16(p + offsetof(BlockQ2_K, dmin)))),
+                   unsigned_high(clean)));
+    const auto send = [&](int i, U8x32 codes) {
+      emit(i, LevelChunk<true>(kTwoBits, scale + 2 * i, min + 2 * i, codes));
+    };
+    for (int half = 0; half < 2; ++half) {
+      const U8x32 codes = load_bytes(p + offsetof(BlockQ2_K, qs) + 32 * half);
+      send(4 * half, codes);
+      send(4 * half + 1, shr_words<2>(codes));
+      send(4 * half + 2, shr_words<4>(codes));
+      send(4 * half + 3, shr_words<6>(codes));
+    }
+  }
+};
+
+struct Q3_K {
+  static constexpr int kElems = 256, kBytes = sizeof(BlockQ3_K), kValueBytes = 0;
+  struct Scales {
+    float of[16];
+    explicit Scales(const uint8_t* p) {
+      const uint8_t* s = p + offsetof(BlockQ3_K, scales);
+      const uint32_t a = load32(s), b = load32(s + 4), c = load32(s + 8);
+      const uint32_t words[4] = {(a & 0x0f0f0f0fu) | (c << 4 & 0x30303030u),
+                                 (b & 0x0f0f0f0fu) | (c << 2 & 0x30303030u),
+                                 (a >> 4 & 0x0f0f0f0fu) | (c & 0x30303030u),
+                                 (b >> 4 & 0x0f0f0f0fu) | (c >> 2 & 0x30303030u)};
+      const F32x16 whole = sub(cvt_u8(reinterpret_cast<const uint8_t*>(words)), splat(32.0f));
+      store(of, mul(splat(f16_to_f32(load16(p + offsetof(BlockQ3_K, d)))), whole));
+    }
+  };
+  template <int kChunk>  // bit kChunk of each byte, moved to bit 2
+  static U8x32 third(U8x32 mask) {
+    if constexpr (kChunk <= 2) return shl_words<2 - kChunk>(mask);
+    else return shr_words<kChunk - 2>(mask);
+  }
+  template <int kChunk, class Emit>
+  static void chunk(const Scales& scales, U8x32 codes, U8x32 mask, Emit&& emit) {
+    const float* scale = scales.of + 2 * kChunk;
+    emit(kChunk, LevelChunk<false>(kThreeBits, scale, scale,
+                                   pick_bits(3, codes, third<kChunk>(mask))));
+  }
+  // Inlined by force: a decoder that is called keeps the accumulators in memory.
+  template <class Emit>
+  [[gnu::always_inline]] static void block(const uint8_t* p, Emit&& emit) {
+    const Scales scales(p);
+    const U8x32 mask = load_bytes(p + offsetof(BlockQ3_K, hmask));
+    const U8x32 a = load_bytes(p + offsetof(BlockQ3_K, qs));
+    const U8x32 b = load_bytes(p + offsetof(BlockQ3_K, qs) + 32);
+    chunk<0>(scales, a, mask, emit);
+    chunk<1>(scales, shr_words<2>(a), mask, emit);
+    chunk<2>(scales, shr_words<4>(a), mask, emit);
+    chunk<3>(scales, shr_words<6>(a), mask, emit);
+    chunk<4>(scales, b, mask, emit);
+    chunk<5>(scales, shr_words<2>(b), mask, emit);
+    chunk<6>(scales, shr_words<4>(b), mask, emit);
+    chunk<7>(scales, shr_words<6>(b), mask, emit);
   }
 };
 

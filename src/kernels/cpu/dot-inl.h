@@ -175,9 +175,14 @@ const FormatOps<Dot>& format_ops(const Encoding& encoding) {
     case kIdQ4_1: return kOps<Q4_1, Dot>;
     case kIdQ5_0: return kOps<Q5_0, Dot>;
     case kIdQ5_1: return kOps<Q5_1, Dot>;
+    case kIdQ2_K: return kOps<Q2_K, Dot>;
+    case kIdQ3_K: return kOps<Q3_K, Dot>;
     case kIdQ4_K: return kOps<Q4_K, Dot>;
     case kIdQ5_K: return kOps<Q5_K, Dot>;
     case kIdQ6_K: return kOps<Q6_K, Dot>;
+    case kIdIq4Nl: return kOps<IQ4_NL, Dot>;
+    case kIdIq4Xs: return kOps<IQ4_XS, Dot>;
+    case kIdMxfp4: return kOps<MXFP4, Dot>;
     default: return kAnyOps<Dot>;
   }
 }

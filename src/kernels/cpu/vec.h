@@ -18,7 +18,8 @@
 //   load_pairs(p, a, b), store_pairs(p, a, b): 32 floats, a the even ones, b the odd ones
 // U8x32: load_bytes(p), and_bytes(a, mask), sub_bytes(a, b), pick_bits(mask, a, b) = (a & mask) |
 //   (b & ~mask) in each byte; shr_words<n>, shl_words<n>: shifts of two bytes together, so that
-//   bits of the neighbour come in; nibbles16(p): 16 bytes, then the same shifted right by 4 (the
+//   bits of the neighbour come in; lookup_bytes(table, codes): table[code & 15], signed bytes;
+//   nibbles16(p): 16 bytes, then the same shifted right by 4 (the
 //   upper half of each is anything); bit_bytes(mask, value): byte i is value where bit i is set,
 //   else 0; unsigned_low/high, signed_low/high: the first or last 16 as F32x16
 // Bf16x32: load_bf16(p), load_bf16_n(p, n), round_bf16(low, high), store_bf16(p, v),

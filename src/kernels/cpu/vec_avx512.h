@@ -268,6 +268,38 @@ struct NibblePairs {
   Chunk high_nibbles() const { return {*this, true}; }
 };
 
+#define HEARTH_HAS_LEVEL_CHUNK
+// Codes (their low four bits) that choose from sixteen levels, with a scale and, with kMin, a
+// minimum for each half: value = scale * level - min, computed for the levels and looked up.
+template <bool kMin>
+struct LevelChunk {
+  __m512 first, second;
+  __m256i codes;
+  static __m512 values(F32x16 levels, float scale, float min) {
+    const __m512 scaled = _mm512_mul_ps(_mm512_set1_ps(scale), levels.v);
+    return kMin ? _mm512_sub_ps(scaled, _mm512_set1_ps(min)) : scaled;
+  }
+  LevelChunk(const int8_t* levels, const float* scale, const float* min, U8x32 c)
+      : first(values(cvt_i8(levels), scale[0], min[0])),
+        second(values(cvt_i8(levels), scale[1], min[1])),
+        codes(c.v) {}
+  F32x16 low() const {
+    return {_mm512_permutexvar_ps(_mm512_cvtepu8_epi32(_mm256_castsi256_si128(codes)), first)};
+  }
+  F32x16 high() const {
+    return {_mm512_permutexvar_ps(_mm512_cvtepu8_epi32(_mm256_extracti128_si256(codes, 1)),
+                                  second)};
+  }
+  Bf16x32 bf16() const {
+    const __m512i table = round_bf16({first}, {second}).v;
+    const __m512i half = _mm512_inserti64x4(_mm512_setzero_si512(), _mm256_set1_epi16(16), 1);
+    // (word & 15) | half
+    const __m512i index = _mm512_ternarylogic_epi32(_mm512_cvtepu8_epi16(codes),
+                                                    _mm512_set1_epi16(15), half, 0xea);
+    return {_mm512_permutexvar_epi16(index, table)};
+  }
+};
+
 inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
 
 inline constexpr int kTileRows = 4, kTileColumns = 6;

@@ -205,6 +205,9 @@ inline U8x32 shl_words(U8x32 a) {
 inline U8x32 sub_bytes(U8x32 a, uint8_t b) {
   return each_byte([&](int i) { return a.v[i] - b; });
 }
+inline U8x32 lookup_bytes(const int8_t* table, U8x32 codes) {
+  return each_byte([&](int i) { return table[codes.v[i] & 15]; });
+}
 inline U8x32 nibbles16(const uint8_t* p) {
   return each_byte([&](int i) { return i < 16 ? p[i] : p[i - 16] >> 4; });
 }
