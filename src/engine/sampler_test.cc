@@ -17,7 +17,8 @@ namespace {
 
 constexpr int kDraws = 100000;
 constexpr float kInf = std::numeric_limits<float>::infinity();
-// Probabilities at temperature 1, largest first: .4445 .2696 .1635 .0602 .0221 .0081 .0319
+// Probabilities at temperature 1, largest first: tokens 1 4 2 0 5 3,
+// .4592 .2785 .1689 .0621 .0229 .0084
 const std::vector<float> kLogits = {1.0f, 3.0f, 2.0f, -1.0f, 2.5f, 0.0f};
 
 // The chain with nothing switched on.
@@ -217,6 +218,30 @@ TEST(Sampler, MirostatTruncatesToItsState) {
   expect_distribution(p, over({1, 4}));
   p.mirostat_tau = 1.5;
   expect_distribution(p, over({1, 4, 2}));
+}
+
+// The first version keeps as many as Zipf's law with the exponent of these logits leaves for the
+// surprise (Basu et al., 2021): k = (e 2^mu / (1 - N^-e))^(1/s), e = s - 1, mu = 2 tau at first.
+TEST(Sampler, Mirostat1KeepsWhatZipfLeaves) {
+  const std::vector<size_t> order = {1, 4, 2, 0, 5, 3};
+  double products = 0, squares = 0;
+  for (size_t i = 0; i + 1 < order.size(); ++i) {
+    double t = std::log((i + 2.0) / (i + 1.0));
+    products += t * (kLogits[order[i]] - kLogits[order[i + 1]]);
+    squares += t * t;
+  }
+  const double s = products / squares, e = s - 1;
+  std::vector<size_t> counts;
+  for (double tau : {0.2, 0.5, 1.0, 1.5, 2.0, 2.5}) {
+    double k = std::pow(e * std::exp2(2 * tau) / (1 - std::pow(6, -e)), 1 / s);
+    auto keep = static_cast<size_t>(std::clamp(k, 1.0, 6.0));
+    SamplingParams p = off();
+    p.mirostat = 1;
+    p.mirostat_tau = tau;
+    expect_distribution(p, over({order.begin(), order.begin() + static_cast<long>(keep)}));
+    if (counts.empty() || counts.back() != keep) counts.push_back(keep);
+  }
+  EXPECT_GE(counts.size(), 3u) << "several lengths are tried";
 }
 
 // Over many tokens the surprise comes near to what was asked for.

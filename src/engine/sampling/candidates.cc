@@ -10,7 +10,6 @@
 namespace hearth {
 namespace {
 
-constexpr float kNever = -std::numeric_limits<float>::infinity();
 constexpr size_t kBlock = 64;        // logits that are compared with a bound at once
 constexpr size_t kShortList = 64;    // up to here an id is looked for one by one
 constexpr size_t kDrawBlock = 1024;  // logits whose sum a draw may step over
@@ -114,6 +113,15 @@ double Candidates::log_sum_exp() const {
   if (best == kNever) return kNever;
   for (const Candidate& c : list_) sum += std::exp(c.logit - best);
   return best + std::log(sum);
+}
+
+double Candidates::entropy(double total) const {
+  double sum = 0;
+  for_each([&](TokenId, float logit) {
+    double p = std::exp(logit - total);
+    if (p > 0) sum += p * (total - logit);
+  });
+  return sum;
 }
 
 TokenId Candidates::most_likely() const {

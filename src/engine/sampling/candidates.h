@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <unordered_map>
 #include <vector>
@@ -14,6 +15,9 @@
 #include "tokenizer/tokenizer.h"
 
 namespace hearth {
+
+// The logit of what must not be.
+inline constexpr float kNever = -std::numeric_limits<float>::infinity();
 
 struct Candidate {
   TokenId id = 0;
@@ -40,6 +44,8 @@ class Candidates {
 
   float max_logit() const;     // -infinity when nothing is possible
   double log_sum_exp() const;  // of all logits, for probabilities: exp(logit - log_sum_exp)
+  // In nats, of the softmax; `total` is log_sum_exp().
+  double entropy(double total) const;
   TokenId most_likely() const;  // REQUIRES size() > 0
 
   // The n largest (or all), largest first. Does not change the candidates.

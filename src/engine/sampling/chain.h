@@ -22,7 +22,6 @@ struct Step {
   void (*run)(Candidates&, const StepContext&) = nullptr;
   bool (*active)(const SamplingParams&) = nullptr;  // false: the step would change nothing
   bool constraint = false;   // comes first where it is not named
-  bool changes_set = false;  // drops candidates; the others change logits
   bool keeps_best = false;   // never changes which is the most likely
 };
 

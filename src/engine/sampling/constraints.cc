@@ -7,8 +7,6 @@
 namespace hearth {
 namespace {
 
-constexpr float kNever = -std::numeric_limits<float>::infinity();
-
 void ban(Candidates& candidates, TokenId id) {
   candidates.edit(id, [](float& logit) { logit = kNever; });
 }

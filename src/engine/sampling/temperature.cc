@@ -20,11 +20,7 @@ void scale(Candidates& candidates, double temperature) {
 
 // Between 0 (one candidate has it all) and 1 (all are equal).
 double normalized_entropy(const Candidates& candidates) {
-  double total = candidates.log_sum_exp(), entropy = 0;
-  candidates.for_each([&](TokenId, float logit) {
-    double p = std::exp(logit - total);
-    if (p > 0) entropy += p * (total - logit);
-  });
+  double entropy = candidates.entropy(candidates.log_sum_exp());
   return std::clamp(entropy / std::log(static_cast<double>(candidates.size())), 0.0, 1.0);
 }
 

@@ -32,15 +32,6 @@ bool keep_best_scores(std::vector<Scored>& list, double p, size_t least) {
   return false;
 }
 
-double entropy_of(const Candidates& candidates, double total) {
-  double entropy = 0;
-  candidates.for_each([&](TokenId, float logit) {
-    double p = std::exp(logit - total);
-    if (p > 0) entropy += p * (total - logit);
-  });
-  return entropy;
-}
-
 }  // namespace
 
 void top_k(Candidates& candidates, const StepContext& context) {
@@ -80,7 +71,7 @@ void min_p(Candidates& candidates, const StepContext& context) {
 void typical(Candidates& candidates, const StepContext& context) {
   double total = candidates.log_sum_exp();
   if (!std::isfinite(total)) return;
-  double entropy = entropy_of(candidates, total);
+  double entropy = candidates.entropy(total);
   size_t least = std::max<size_t>(1, min_keep_of(context));
   std::vector<Scored> list;
   for (size_t count = 256;; count *= 8) {
