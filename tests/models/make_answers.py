@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Makes answers.json: what transformers, in float32 on the dequantised weights, says to five
-prompts for each real model of the tests.
+prompts for each real model of the tests, and to two gaps where it has the tokens for them.
 
     make_answers.py NAME=FILE.gguf... [--wiki wiki.test.raw]      needs torch, transformers, gguf
 
-Per prompt: the text, its token ids, and the greedy continuation (16 ids). With --wiki also the
+Per prompt: the text, its token ids, and the greedy continuation (16 ids). A gap has what stands
+before and after it in the place of the text. With --wiki also the
 perplexity as llama.cpp counts it: windows of 512 tokens, the second half scored, 20 windows.
 """
 import argparse
@@ -21,6 +22,9 @@ QUESTIONS = ["What is the capital of France?", "Name three primary colours.",
              "Translate 'good morning' into Spanish."]
 TEXTS = ["The capital of France is", "Once upon a time there was", "def fibonacci(n):\n",
          "In 1969, people walked on", "Water boils at a temperature of"]
+GAPS = [("def add(a, b):\n    return ", "\n\nprint(add(2, 3))\n"),
+        ("import json\n\ndef load(path):\n    with open(path) as file:\n", "\n    return data\n")]
+GAP_TOKENS = ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>")     # Qwen2.5-Coder's
 NEW_TOKENS = 16
 ENDS = ("<|im_end|>", "<|endoftext|>", "<eos>", "<end_of_turn>")     # where an answer may end
 
@@ -48,6 +52,15 @@ def perplexity(model, ids, bos, windows=20, width=512):
     return math.exp(total / scored)
 
 
+def greedy_row(model, ids):
+    seq = ids
+    for _ in range(NEW_TOKENS):
+        with torch.no_grad():
+            last = model(input_ids=seq, use_cache=False).logits[:, -1:]
+        seq = torch.cat([seq, last.argmax(-1)], 1)
+    return {"ids": ids[0].tolist(), "greedy": seq[0, ids.shape[1]:].tolist()}
+
+
 def answers(path, wiki):
     folder, name = str(path.parent), path.name
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder, gguf_file=name)
@@ -56,15 +69,15 @@ def answers(path, wiki):
     rows = []
     for text in prompts_of(tokenizer):
         ids = tokenizer(text, return_tensors="pt").input_ids
-        seq = ids
-        for _ in range(NEW_TOKENS):
-            with torch.no_grad():
-                last = model(input_ids=seq, use_cache=False).logits[:, -1:]
-            seq = torch.cat([seq, last.argmax(-1)], 1)
-        rows.append({"prompt": text, "ids": ids[0].tolist(),
-                     "greedy": seq[0, ids.shape[1]:].tolist()})
+        rows.append({"prompt": text} | greedy_row(model, ids))
     vocabulary = tokenizer.get_vocab()
     out = {"ends": sorted({vocabulary[t] for t in ENDS if t in vocabulary}), "prompts": rows}
+    if all(token in vocabulary for token in GAP_TOKENS):
+        before, after, middle = GAP_TOKENS
+        out["gaps"] = [
+            {"before": prefix, "after": suffix} | greedy_row(model, tokenizer(
+                before + prefix + after + suffix + middle, return_tensors="pt").input_ids)
+            for prefix, suffix in GAPS]
     if wiki:
         ids = tokenizer(wiki.read_text()).input_ids     # BOS first, as llama.cpp's tool has it
         adds_bos = tokenizer("a").input_ids[0] == tokenizer.bos_token_id
@@ -84,7 +97,7 @@ def main():
     known["made_by"] = f"torch {torch.__version__}, transformers {transformers.__version__}"
     for row in options.models:
         name, _, path = row.partition("=")
-        known[name] = answers(pathlib.Path(path), options.wiki)
+        known[name] = known.get(name, {}) | answers(pathlib.Path(path), options.wiki)
         text = json.dumps(known, indent=1, ensure_ascii=False)
         text = re.sub(r"\[[\d,\s]+\]", lambda m: " ".join(m[0].split()), text)
         out.write_text(text + "\n")

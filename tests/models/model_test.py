@@ -49,6 +49,23 @@ def compare(hearth, model, row, ends):
             yield f"answer to {row['prompt']!r}: {made['tokens']}, expected {row['greedy']}"
 
 
+def compare_gap(hearth, model, row, ends):
+    made = json.loads(hearth(
+        "generate", model, "--prompt", row["before"], "--suffix", row["after"], "--max-tokens",
+        str(len(row["greedy"])), "--temperature", "0", "--precision", "exact").stdout)
+    if not answers_agree(made, row["greedy"], ends):
+        yield f"what fills {row['before']!r}: {made['tokens']}, expected {row['greedy']}"
+
+
+def compare_raw(hearth, model, row, ends):
+    """The prompt has its template written out: raw, it must give what its tokens give."""
+    made = json.loads(hearth(
+        "generate", model, "--prompt", row["prompt"], "--raw", "--max-tokens",
+        str(len(row["greedy"])), "--temperature", "0", "--precision", "exact").stdout)
+    if not answers_agree(made, row["greedy"], ends):
+        yield f"raw answer to {row['prompt']!r}: {made['tokens']}, expected {row['greedy']}"
+
+
 def answers_agree(made, greedy, ends):
     """Equal, or equal up to the token that ends an answer: the reference went on past it."""
     tokens = [t for t in made["tokens"] if t not in ends]
@@ -71,11 +88,15 @@ def main():
     expected = json.loads((HERE / "answers.json").read_text())[options.model]
     problems = [p for row in expected["prompts"]
                 for p in compare(hearth, options.model, row, expected["ends"])]
+    for row in expected.get("gaps", []):
+        problems += compare_gap(hearth, options.model, row, expected["ends"])
+    problems += compare_raw(hearth, options.model, expected["prompts"][0], expected["ends"])
     if options.model == "smollm2":
         said = hearth("run", options.model, "What is the capital of France?").stdout
         if "Paris" not in said:
             problems.append(f"the capital of France: {said!r} does not name Paris")
-    print("\n".join(problems) or f"{len(expected['prompts'])} prompts agree")
+    print("\n".join(problems) or f"{len(expected['prompts'])} prompts and "
+          f"{len(expected.get('gaps', []))} gaps agree")
     return 1 if problems else 0
 
 
