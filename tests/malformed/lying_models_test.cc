@@ -309,7 +309,7 @@ TEST_F(LyingModels, Templates) {
 
 struct JsonLie {
   const char* model;  // a folder of tests/data/models
-  const char* key;
+  const char* key;    // "": several, which `value` has as an object
   const char* value;  // JSON; "" takes the key away
   std::string_view refusal;
 };
@@ -372,6 +372,13 @@ constexpr JsonLie kJsonLies[] = {
     {"gemma3", "query_pre_attn_scalar", "0", kEither},
     {"gemma3", "query_pre_attn_scalar", "-1", "query_pre_attn_scalar"},
     {"gemma3", "final_logit_softcapping", "-1", "final_logit_softcapping"},
+    {"gemma3", "", R"({"rope_parameters": null, "rope_local_base_freq": 0})",
+     "rope_local_base_freq"},
+    {"gemma3", "", R"({"rope_parameters": null, "rope_local_base_freq": -1})",
+     "rope_local_base_freq"},
+    {"gemma3", "rope_parameters", R"({"full_attention": {"rope_theta": 10000.0},
+        "sliding_attention": {"rope_theta": 0}})", "rope_theta"},
+    {"gemma3", "_sliding_window_pattern", "0", kEither},
     {"gemma3", "sliding_window", "-1", "sliding_window"},
     {"gemma3", "sliding_window", "2147483648", "sliding_window"},
     {"gemma3", "head_dim", "7", "head_dim"},
@@ -389,7 +396,11 @@ TEST_F(LyingModels, Checkpoints) {
     Json changed;
     for (const auto& [key, value] : config.as_object())
       if (key != lie.key) changed.set(key, value);
-    if (*lie.value != '\0') changed.set(lie.key, *Json::parse(lie.value));
+    Json value = *lie.value == '\0' ? Json() : *Json::parse(lie.value);
+    if (*lie.key == '\0')
+      for (const auto& [key, part] : value.as_object()) changed.set(key, part);
+    else if (*lie.value != '\0')
+      changed.set(lie.key, value);
     std::ofstream(folder / "config.json") << changed.dump();
     expect_file(fmt::format("{}: {} = {}", lie.model, lie.key, lie.value), lie.refusal,
                 [&] { return TensorFile::open(folder.string()); }, folder.string());
