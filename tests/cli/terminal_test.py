@@ -226,6 +226,15 @@ def test_interrupts_and_resizing(hearth, home):
     term.enter("/show messages")
     term.ready()
     expect("Tell me a long story" in term.screen(whole=True), "the question was kept", term)
+    term.enter("/continue")
+    time.sleep(0.5)
+    term.keys("C-c")
+    term.see(">>>")
+    term.enter("/show messages")
+    term.ready()
+    shown = term.screen(whole=True)
+    expect(shown.count("[assistant]") == 2 and shown.count("[user]") == 2,
+           "one question and one answer before and after going on", term)
     term.type("x" * 90)
     term.tmux("resize-window", "-x", "40")
     line = ">>> " + "x" * 90
