@@ -154,7 +154,7 @@ main() {
     build release all -DHEARTH_TESTS=ON
     run_ctest release-unit release -LE surface
     run_ctest release-models release -L long -C long
-    HEARTH_TEST_LONG=1 run_ctest malformed-long dev -R '^malformed$'  # all mutants, not a tenth
+    HEARTH_TEST_LONG=1 run_ctest dev-long dev -R '^(malformed|engine)$'  # all mutants, all runs
     build tsan all -DHEARTH_TESTS=ON
     run_ctest tsan tsan -LE surface
     fuzz

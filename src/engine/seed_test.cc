@@ -1,26 +1,18 @@
 // A seed gives one text: however many threads compute, in whatever steps the prompt is read, how
-// many answers come beside it and what the session did before. HEARTH_TEST_RUNS: so many times (40;
-// `./test.sh --long`: 1,000).
-#include <cstdlib>
+// many answers come beside it and what the session did before. 16 runs, at full length 1,000.
 #include <map>
 #include <random>
 
-#include "base/options.h"
 #include "engine/tiny_session.h"
+#include "support/long.h"
 
 namespace hearth {
 namespace {
 
-int64_t runs_wanted() {
-  const char* text = std::getenv("HEARTH_TEST_RUNS");
-  return text == nullptr ? 40 : parse_int(text).value_or(0);
-}
-
 using SeedTest = TinySession;
 
 TEST_F(SeedTest, OneTextWhateverElseRuns) {
-  const int64_t runs = runs_wanted();
-  ASSERT_GT(runs, 0);
+  const auto runs = test::at_length<int64_t>(1000, 16);
   SamplingParams p{.temperature = 1.2, .top_k = 0, .top_p = 0.95, .seed = 11, .max_tokens = 18,
                    .ignore_eos = true};
   p.xtc_probability = 0.3, p.dry_multiplier = 0.5, p.repeat_penalty = 1.1;

@@ -51,29 +51,6 @@ TEST_F(TinySession, ASeedGivesTheSameTextAgain) {
   EXPECT_NE(a->tokens, c->tokens);
 }
 
-// However many threads compute, whatever comes before in the session and beside it in the batch.
-TEST_F(TinySession, ASeedGivesOneTextWhateverElseRuns) {
-  SamplingParams p{.temperature = 1.2, .top_k = 0, .top_p = 0.95, .seed = 11, .max_tokens = 12,
-                   .ignore_eos = true};
-  p.xtc_probability = 0.3, p.dry_multiplier = 0.5, p.repeat_penalty = 1.1;
-  std::vector<TokenId> wanted;
-  for (int threads : {1, 2, 3}) {
-    Runner runner(model_, RunnerOptions{.precision = Precision::kExact, .threads = threads});
-    Session session = *Session::create(runner, tokenizer_, 128, KvType::kF32);
-    for (int round = 0; round < 12; ++round) {
-      std::vector<TokenId> before(prompt_.begin(), prompt_.begin() + round % 6);
-      before.push_back(round);
-      ASSERT_TRUE(session.generate(before, p, {}));  // the prompt's beginning is now in the cache
-      SamplingParams beside = p;
-      beside.n = 1 + round % 4;
-      auto got = session.complete(prompt_, beside, {});
-      ASSERT_TRUE(got);
-      if (wanted.empty()) wanted = got->choices[0].tokens;
-      ASSERT_EQ(got->choices[0].tokens, wanted) << threads << " threads, round " << round;
-    }
-  }
-}
-
 TEST_F(TinySession, LimitsAndFinishReasons) {
   auto limited = make().generate(prompt_, greedy(3), {});
   ASSERT_TRUE(limited);

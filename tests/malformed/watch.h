@@ -8,19 +8,19 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 
 #include "base/result.h"
 #include "container/tensor_file.h"
 #include "exercise.h"
+#include "support/long.h"
 
 namespace hearth {
 
-// `full` mutants where HEARTH_TEST_LONG is set (./test.sh --long does), a tenth otherwise.
+// How many mutants are read: a tenth of them where tests are brief.
 inline uint64_t mutants(uint64_t full) {
-  return std::getenv("HEARTH_TEST_LONG") != nullptr ? full : full / 10;
+  return test::at_length(full, full / 10);
 }
 
 class Watch {
