@@ -41,8 +41,8 @@ class KvCache {
   // Positions below `tokens` are now filled; frees what windows have passed.
   void advance(SequenceId sequence, int64_t tokens);
   int64_t length(SequenceId sequence) const;
-  // Forgets positions from `tokens` on; returns how many remain: `tokens`, or 0 when a window has
-  // already let go of what position `tokens` needs.
+  // Forgets positions from `tokens` on; returns how many remain: `tokens`, fewer when no more were
+  // there, or 0 when a window has already let go of what position `tokens` needs.
   int64_t rewind(SequenceId sequence, int64_t tokens);
 
   // The block list that cache `index` of the program uses, and where its keys and values of one

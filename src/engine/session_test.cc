@@ -174,6 +174,28 @@ TEST_F(TinySession, CancellingKeepsTheSession) {
   EXPECT_EQ(again->tokens, fresh->tokens);
 }
 
+// The last token was given out, and its step stopped: it is not in the cache.
+TEST_F(TinySession, AChatGoesOnFromAnAnswerThatWasStopped) {
+  for (size_t after : {1u, 2u, 5u}) {
+    Session session = make();
+    std::atomic<bool> cancel{false};
+    size_t pieces = 0;
+    auto stop = [&](std::string_view) { cancel = ++pieces >= after; };
+    auto some = session.generate(prompt_, greedy(40), {.on_text = stop, .cancel = &cancel});
+    ASSERT_TRUE(some);
+    ASSERT_EQ(some->reason, FinishReason::kCancelled);
+    ASSERT_FALSE(some->tokens.empty());
+    std::vector<TokenId> longer = prompt_;
+    longer.insert(longer.end(), some->tokens.begin(), some->tokens.end());
+    longer.insert(longer.end(), {7, 90, 11});
+    auto on = session.generate(longer, greedy(8), {});
+    auto fresh = make().generate(longer, greedy(8), {});
+    ASSERT_TRUE(on && fresh);
+    EXPECT_EQ(on->tokens, fresh->tokens) << after;
+    EXPECT_GT(on->timings.cached_tokens, 0);
+  }
+}
+
 TEST_F(TinySession, TokensOutsideTheVocabularyAreRefused) {
   for (TokenId bad : {-1, 288, 1 << 30}) {
     std::vector<TokenId> prompt = {5, bad};
