@@ -3,6 +3,7 @@
 #include "base/time.h"
 #include "cli/engine.h"
 #include "cli/terminal.h"
+#include "container/checkpoint_files.h"
 #include "template/go/go_template.h"
 #include "template/template.h"
 

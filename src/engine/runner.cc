@@ -1,9 +1,7 @@
 #include "engine/runner.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
-#include <limits>
 
 #include "base/check.h"
 #include "base/math.h"
@@ -16,14 +14,6 @@ namespace {
 constexpr int64_t kHeadRows = 64;
 constexpr int64_t kAttentionRows = 32;     // query rows per work item
 constexpr int64_t kSerialWork = 4096;      // below so many values a region costs more than it saves
-
-// Whether no value is NaN or infinite. Without a branch, so that it becomes vector instructions.
-bool all_finite(const float* x, int64_t count) {
-  bool finite = true;
-  for (int64_t i = 0; i < count; ++i)
-    finite &= std::abs(x[i]) <= std::numeric_limits<float>::max();
-  return finite;
-}
 
 struct Run {  // neighbouring rows of one sequence
   SequenceId sequence;
@@ -394,7 +384,7 @@ Result<void> Runner::head(const Op& op, Step& step) {
         kernels_->softcap(logits_.data() + begin * w.rows, op.number, (end - begin) * w.rows);
       });
     // Garbage in, no garbage out: what a sampler would make of these means nothing.
-    if (!all_finite(logits_.data(), rows * w.rows))
+    if (!kernels_->all_finite(logits_.data(), rows * w.rows))
       return fail(Code::kCorrupt, "{}: the model gives no finite logits: its weights or its "
                                   "settings are damaged, or its numbers are too large to compute "
                                   "with", model_->file.path());

@@ -112,6 +112,9 @@ struct Kernels {
   void (*to_bf16)(const float* x, uint16_t* out, int64_t count);
   void (*to_f16)(const float* x, uint16_t* out, int64_t count);
 
+  // Whether no value is NaN or infinite.
+  bool (*all_finite)(const float* x, int64_t count);
+
   // log(sum(exp(x))) by blocks in a fixed order, for perplexity and logprobs.
   double (*log_sum_exp)(const float* x, int64_t count);
 };

@@ -1,4 +1,5 @@
 #include <limits>
+#include <utility>
 
 #include "kernels/ref/ref.h"
 #include "kernels/test_util.h"
@@ -182,6 +183,25 @@ TEST(Elementwise, RmsNormAgreesWithDoublePrecision) {
       const double want = x[i] * factor * w[i];
       const double roundings = static_cast<double>(n) / 16 + 12;
       ASSERT_LE(std::fabs(got[i] - want), roundings * test::kUnit * std::fabs(want));
+    }
+  }
+}
+
+TEST(Elementwise, OneValueThatIsNotFiniteIsFound) {
+  Random rng(6);
+  std::vector<const Kernels*> all = tables();
+  all.push_back(&oracle());
+  for (const size_t n : {0u, 1u, 15u, 16u, 17u, 64u, 79u, 80u, 333u}) {
+    auto x = rng.normals(n, 3e38f / 8);
+    for (const Kernels* k : all) {
+      EXPECT_TRUE(k->all_finite(x.data(), static_cast<int64_t>(n))) << k->isa << ' ' << n;
+      for (size_t i = 0; i < n; ++i) {
+        for (const float bad : {kNan, kInf, -kInf}) {
+          const float before = std::exchange(x[i], bad);
+          ASSERT_FALSE(k->all_finite(x.data(), static_cast<int64_t>(n))) << k->isa << ' ' << i;
+          x[i] = before;
+        }
+      }
     }
   }
 }

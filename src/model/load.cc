@@ -3,14 +3,13 @@
 #include <algorithm>
 
 #include "base/check.h"
-#include "base/file.h"
 #include "base/out_of_memory.h"
+#include "container/checkpoint_files.h"
 #include "model/model.h"
 
 namespace hearth {
 namespace {
 
-constexpr uint64_t kConfigBytesMax = 16u << 20;
 
 // Decodes a small tensor to floats that the weight owns. Vectors are read value by value by every
 // kernel, and files do not align them.
@@ -167,31 +166,6 @@ Result<void> take_rope_factors(Model& model) {
   return {};
 }
 
-Result<Json> read_json(const std::string& folder, std::string_view name) {
-  std::string path = fmt::format("{}/{}", folder, name);
-  std::string text = TRY(read_file(path, kConfigBytesMax));
-  auto json = Json::parse(text);
-  if (!json) return std::unexpected(with_context(json.error(), path));
-  if (!json->is_object()) return fail(Code::kCorrupt, "{}: must be an object", path);
-  return std::move(*json);
-}
-
-// Only a file that is not there is no template: any other trouble with it is an answer.
-Result<std::string> read_template(const std::string& folder) {
-  auto own_file = read_file(folder + "/chat_template.jinja", kConfigBytesMax);
-  if (own_file || own_file.error().code != Code::kNotFound) return own_file;
-  auto config = read_json(folder, "tokenizer_config.json");
-  if (!config && config.error().code == Code::kNotFound) return std::string();
-  if (!config) return std::unexpected(std::move(config).error());
-  const Json& chat = (*config)["chat_template"];
-  if (chat.is_string()) return chat.as_string();
-  if (chat.is_array())  // several by name; the default one talks
-    for (const Json& entry : chat.as_array())
-      if (entry["name"] == Json("default") && entry["template"].is_string())
-        return entry["template"].as_string();
-  return std::string();
-}
-
 Result<std::shared_ptr<const Model>> load_open(TensorFile file, const std::string& folder) {
   auto model = std::make_shared<Model>();
   model->file = std::move(file);
@@ -207,14 +181,6 @@ Result<std::shared_ptr<const Model>> load_open(TensorFile file, const std::strin
 }
 
 }  // namespace
-
-Result<Json> read_checkpoint_json(const std::string& folder, std::string_view name) {
-  return catching_bad_alloc([&] { return read_json(folder, name); });
-}
-
-Result<std::string> read_checkpoint_template(const std::string& folder) {
-  return catching_bad_alloc([&] { return read_template(folder); });
-}
 
 Result<std::shared_ptr<const Model>> Model::load(const std::string& path) {
   TensorFile file = TRY(TensorFile::open(path));

@@ -44,13 +44,6 @@ struct Model {
 Result<std::shared_ptr<const Tokenizer>> load_tokenizer(const TensorFile& file,
                                                         const std::string& path);
 
-// config.json of a checkpoint folder; the parsed file is at most 16 MiB.
-Result<Json> read_checkpoint_json(const std::string& folder, std::string_view name);
-
-// The chat template of a checkpoint folder: chat_template.jinja or tokenizer_config.json; empty
-// where there is none. A file that is there and cannot be read is an error.
-Result<std::string> read_checkpoint_template(const std::string& folder);
-
 // Writes the model as one GGUF file, each tensor in `encoding` (nullptr: as it is); vectors as
 // F32. Checkpoints become what their GGUF form expects: rows of q and k in rotary pairs, norm
 // weights with their one. `tokenizer` keys are copied where the source has them.

@@ -8,13 +8,13 @@
 
 #include "base/file.h"
 #include "base/out_of_memory.h"
+#include "container/checkpoint_files.h"
 #include "container/tensor_file.h"
 
 namespace hearth {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr uint64_t kConfigBytesMax = 16 << 20;
 constexpr uint64_t kTokenizerBytesMax = 256 << 20;
 
 // The names of general.file_type, as GGUF tools print them; gaps are retired numbers.
@@ -71,8 +71,8 @@ void describe_gguf(const TensorFile& file, ModelFacts& out) {
     out.quantization = kFileTypes[*type];
 }
 
-Result<Json> read_json(const fs::path& path, uint64_t bytes_max) {
-  auto json = Json::parse(TRY(read_file(path, bytes_max)));
+Result<Json> read_tokenizer(const fs::path& path) {
+  auto json = Json::parse(TRY(read_file(path, kTokenizerBytesMax)));
   if (!json) return std::unexpected(with_context(json.error(), path.string()));
   return json;
 }
@@ -84,25 +84,8 @@ std::optional<uint64_t> json_uint(const Json& config, std::string_view name) {
   return std::nullopt;
 }
 
-// chat_template is a string, or a list of named ones of which "default" counts.
-// Only a file that is not there is no template.
-Result<std::string> folder_template(const fs::path& folder) {
-  auto text = read_file(folder / "chat_template.jinja", kConfigBytesMax);
-  if (text || text.error().code != Code::kNotFound) return text;
-  auto config = read_json(folder / "tokenizer_config.json", kConfigBytesMax);
-  if (!config && config.error().code == Code::kNotFound) return std::string();
-  if (!config) return std::unexpected(std::move(config).error());
-  const Json& found = (*config)["chat_template"];
-  if (found.is_string()) return found.as_string();
-  if (!found.is_array()) return std::string();
-  for (const Json& item : found.as_array())
-    if (item["name"] == Json("default") && item["template"].is_string())
-      return item["template"].as_string();
-  return std::string();
-}
-
 Result<void> describe_folder(const fs::path& folder, ModelFacts& out) {
-  Json config = TRY(read_json(folder / "config.json", kConfigBytesMax));
+  Json config = TRY(read_checkpoint_json(folder, "config.json"));
   out.format = "safetensors";
   if (config["model_type"].is_string()) out.architecture = config["model_type"].as_string();
   if (config["_name_or_path"].is_string()) out.name = config["_name_or_path"].as_string();
@@ -110,7 +93,7 @@ Result<void> describe_folder(const fs::path& folder, ModelFacts& out) {
   out.embedding_length = json_uint(config, "hidden_size");
   out.layers = json_uint(config, "num_hidden_layers");
   out.vocabulary = json_uint(config, "vocab_size");
-  out.chat_template = TRY(folder_template(folder));
+  out.chat_template = TRY(read_checkpoint_template(folder));
   return {};
 }
 
@@ -137,7 +120,7 @@ Json gguf_tokenizer(const Metadata& meta) {
 
 Result<Json> folder_tokenizer(const fs::path& folder) {
   Json out;
-  auto tokenizer = read_json(folder / "tokenizer.json", kTokenizerBytesMax);
+  auto tokenizer = read_tokenizer(folder / "tokenizer.json");
   if (!tokenizer && tokenizer.error().code != Code::kNotFound)
     return std::unexpected(tokenizer.error());
   if (tokenizer) {
@@ -150,7 +133,7 @@ Result<Json> folder_tokenizer(const fs::path& folder) {
     const Json& added = (*tokenizer)["added_tokens"];
     if (added.is_array()) out.set("added", added.as_array().size());
   }
-  auto config = read_json(folder / "tokenizer_config.json", kConfigBytesMax);
+  auto config = read_checkpoint_json(folder, "tokenizer_config.json");
   if (!config && config.error().code != Code::kNotFound) return config;
   if (!tokenizer && !config)
     return fail(Code::kNotFound, "{} has no tokenizer.json", folder.string());

@@ -83,11 +83,11 @@ class ModelfileParser {
                              : rest.starts_with('"')   ? kTriple.substr(0, 1)
                                                        : std::string_view();
     if (quote.empty()) return std::string(rest);
-    std::string_view whole = rest;  // grows line by line within text_
+    std::string_view whole = rest;  // grows line by line within text_, without blanks at its end
     while (whole.size() < 2 * quote.size() || !whole.ends_with(quote)) {
       if (at_ >= text_.size())
         return error("the quote {} is not closed before the end of the file", quote);
-      next_line();
+      if (trim(next_line()).empty()) continue;  // looked at once, however many there are
       size_t end = std::min(at_ - 1, text_.size());
       whole = std::string_view(rest.data(), static_cast<size_t>(text_.data() + end - rest.data()));
       whole = whole.substr(0, whole.find_last_not_of(kBlank) + 1);
@@ -191,8 +191,9 @@ std::optional<std::string> quote_modelfile_value(std::string_view value) {
   std::string_view mark = simple ? kTriple.substr(0, 1) : kTriple;
   for (size_t line = 0, end; (end = value.find('\n', line)) != std::string_view::npos;
        line = end + 1) {
-    std::string_view before = value.substr(0, end);
-    if (before.substr(0, before.find_last_not_of(kBlank) + 1).ends_with(mark)) return {};
+    size_t last = value.substr(line, end - line).find_last_not_of(kBlank);
+    if (last == std::string_view::npos) continue;
+    if (value.substr(0, line + last + 1).ends_with(mark)) return {};
   }
   return fmt::format("{}{}{}", mark, value, mark);
 }

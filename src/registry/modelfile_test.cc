@@ -119,6 +119,14 @@ TEST(Modelfile, ValuesSurviveQuoting) {
   EXPECT_EQ(parsed("FROM x\r\r\nSYSTEM \"a\r\r\nb\"\r\n").system, "a\nb");
 }
 
+// Four million blank lines: a reader that looks back over them at each takes hours.
+TEST(Modelfile, BlankLinesTakeLinearTime) {
+  std::string value = "a" + std::string(4 << 20, '\n') + "b\"";
+  auto quoted = quote_modelfile_value(value);
+  ASSERT_TRUE(quoted);
+  EXPECT_EQ(parsed("FROM x\nSYSTEM " + *quoted + "\n").system, value);
+}
+
 TEST(Parameters, FromJson) {
   auto params = Json::parse(
       R"({"temperature":0,"top_k":40.0,"seed":-1,"stop":["a","b"],"use_mmap":true,"later":{},

@@ -42,28 +42,15 @@ def compare(hearth, model, row, ends):
             yield f"tokens of {row['prompt']!r}: {got}, expected {row['ids']}"
         json.dump(row["ids"], ids)
         ids.flush()
-        made = json.loads(hearth(
-            "generate", model, "--tokens", ids.name, "--max-tokens", str(len(row["greedy"])),
-            "--temperature", "0", "--precision", "exact").stdout)
-        if not answers_agree(made, row["greedy"], ends):
-            yield f"answer to {row['prompt']!r}: {made['tokens']}, expected {row['greedy']}"
+        yield from compare_answer(hearth, model, row, ends, "--tokens", ids.name)
 
 
-def compare_gap(hearth, model, row, ends):
-    made = json.loads(hearth(
-        "generate", model, "--prompt", row["before"], "--suffix", row["after"], "--max-tokens",
-        str(len(row["greedy"])), "--temperature", "0", "--precision", "exact").stdout)
+def compare_answer(hearth, model, row, ends, *prompt):
+    """The greedy answer to a prompt that the options `prompt` give."""
+    made = json.loads(hearth("generate", model, *prompt, "--max-tokens", str(len(row["greedy"])),
+                             "--temperature", "0", "--precision", "exact").stdout)
     if not answers_agree(made, row["greedy"], ends):
-        yield f"what fills {row['before']!r}: {made['tokens']}, expected {row['greedy']}"
-
-
-def compare_raw(hearth, model, row, ends):
-    """The prompt has its template written out: raw, it must give what its tokens give."""
-    made = json.loads(hearth(
-        "generate", model, "--prompt", row["prompt"], "--raw", "--max-tokens",
-        str(len(row["greedy"])), "--temperature", "0", "--precision", "exact").stdout)
-    if not answers_agree(made, row["greedy"], ends):
-        yield f"raw answer to {row['prompt']!r}: {made['tokens']}, expected {row['greedy']}"
+        yield f"answer to {prompt}: {made['tokens']}, expected {row['greedy']}"
 
 
 def answers_agree(made, greedy, ends):
@@ -89,8 +76,11 @@ def main():
     problems = [p for row in expected["prompts"]
                 for p in compare(hearth, options.model, row, expected["ends"])]
     for row in expected.get("gaps", []):
-        problems += compare_gap(hearth, options.model, row, expected["ends"])
-    problems += compare_raw(hearth, options.model, expected["prompts"][0], expected["ends"])
+        problems += compare_answer(hearth, options.model, row, expected["ends"], "--prompt",
+                                   row["before"], "--suffix", row["after"])
+    first = expected["prompts"][0]  # its template is written out: raw, it gives what its ids give
+    problems += compare_answer(hearth, options.model, first, expected["ends"], "--prompt",
+                               first["prompt"], "--raw")
     if options.model == "smollm2":
         said = hearth("run", options.model, "What is the capital of France?").stdout
         if "Paris" not in said:

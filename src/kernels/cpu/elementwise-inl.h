@@ -137,6 +137,20 @@ inline float exp_sum(const float* x, float highest, int64_t count) {
   return tree_sum(acc);
 }
 
+// Zero times a number is zero, times anything else NaN, which stays in a sum.
+inline bool all_finite(const float* x, int64_t count) {
+  F32x16 acc[4] = {zero(), zero(), zero(), zero()};
+  int64_t i = 0;
+  for (; i + 64 <= count; i += 64) {
+    for (int n = 0; n < 4; ++n) acc[n] = fma(load(x + i + 16 * n), zero(), acc[n]);
+  }
+  for (; i < count; i += 16) {
+    const F32x16 v = i + 16 <= count ? load(x + i) : load_n(x + i, static_cast<int>(count - i));
+    acc[0] = fma(v, zero(), acc[0]);
+  }
+  return tree_sum(add(add(acc[0], acc[1]), add(acc[2], acc[3]))) == 0.0f;
+}
+
 inline double log_sum_exp(const float* x, int64_t count) {
   float highest = -__builtin_inff();
   for (int64_t i = 0; i < count; ++i) {

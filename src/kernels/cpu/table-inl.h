@@ -25,6 +25,7 @@ inline constexpr Kernels make_table(std::string_view isa, bool has_bf16) {
       .softcap = softcap_row,
       .to_bf16 = to_bf16_row,
       .to_f16 = to_f16_row,
+      .all_finite = all_finite,
       .log_sum_exp = log_sum_exp,
   };
 }

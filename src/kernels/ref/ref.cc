@@ -1,5 +1,6 @@
 #include "kernels/ref/ref.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -93,6 +94,10 @@ void to_f16_row(const float* x, uint16_t* out, int64_t count) {
   for (int64_t i = 0; i < count; ++i) out[i] = to_f16(x[i]);
 }
 
+bool all_finite(const float* x, int64_t count) {
+  return std::all_of(x, x + count, [](float v) { return std::isfinite(v); });
+}
+
 double log_sum_exp(const float* x, int64_t count) {
   float highest = -std::numeric_limits<float>::infinity();
   for (int64_t i = 0; i < count; ++i) {
@@ -129,6 +134,7 @@ const Kernels kRefKernels = {
     .softcap = ref::softcap,
     .to_bf16 = ref::to_bf16_row,
     .to_f16 = ref::to_f16_row,
+    .all_finite = ref::all_finite,
     .log_sum_exp = ref::log_sum_exp,
 };
 
