@@ -75,6 +75,10 @@ Compute Runner::compute_for(const Weight& w) const {
   return bf16 ? Compute::kBf16 : Compute::kF32;
 }
 
+Compute Runner::attention_compute() const {
+  return precision_ != Precision::kExact && kernels_->has_bf16 ? Compute::kBf16 : Compute::kF32;
+}
+
 float* Runner::buffer(Value value) {
   int32_t index = model_->program.buffer_of[static_cast<size_t>(value.id)];
   return buffers_[static_cast<size_t>(index)].data();
@@ -346,6 +350,7 @@ void Runner::attention(const Op& op, Step& step) {
                                .k_head_offset = step.cache->key_offset(spec.cache, h),
                                .v_head_offset = step.cache->value_offset(spec.cache, h),
                                .kv_type = step.cache->type(),
+                               .compute = attention_compute(),
                                .scale = spec.scale,
                                .softcap = spec.softcap,
                                .window = spec.window,

@@ -77,6 +77,7 @@ class Runner {
   Result<void> head(const Op& op, Step& step);
   Result<void> prepare(const Batch& batch, KvCache& cache, Step& step);
   Compute compute_for(const Weight& weight) const;
+  Compute attention_compute() const;
   // The input of a product in the form it needs, for `rows` rows of `width` floats.
   const void* activations(const float* x, int64_t rows, int64_t width, Compute compute,
                           int32_t value_id);

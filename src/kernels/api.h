@@ -76,6 +76,7 @@ struct AttentionArgs {
   const std::byte* const* v_blocks;
   size_t k_head_offset, v_head_offset;
   KvType kv_type;
+  Compute compute;             // of scores and of sums of values
   float scale;                 // multiplies the dot products
   float softcap;               // c > 0: scores become c*tanh(score/c); 0: none
   int32_t window;
