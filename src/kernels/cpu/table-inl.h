@@ -5,7 +5,8 @@
 #include "kernels/api.h"
 #include "kernels/cpu/attention-inl.h"
 #include "kernels/cpu/elementwise-inl.h"
-#include "kernels/cpu/matmul-inl.h"
+#include "kernels/cpu/int8_matmul-inl.h"
+#include "kernels/cpu/pack-inl.h"
 
 namespace hearth::HEARTH_ISA {
 
@@ -23,6 +24,8 @@ inline constexpr Kernels make_table(std::string_view isa, bool has_bf16) {
       .add = add_rows,
       .scale = scale_row,
       .softcap = softcap_row,
+      .has_integers = has_integers,
+      .pack = pack,
       .to_bf16 = to_bf16_row,
       .to_f16 = to_f16_row,
       .all_finite = all_finite,

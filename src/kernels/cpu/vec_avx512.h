@@ -301,6 +301,9 @@ struct LevelChunk {
 };
 
 inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
+inline void prefetch_far(const void* p) {
+  _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0);
+}
 
 inline constexpr int kTileRows = 4, kTileColumns = 6;
 inline constexpr int kGemvRows = 4;
