@@ -52,8 +52,6 @@ std::vector<std::byte> weights(size_t bytes) {
   return out;
 }
 
-constexpr const char* kNames[] = {"f32", "bf16", "int8", "int8x2"};
-
 // HEARTH_BENCH_COMPUTES=bf16,int8 picks; the others are left out.
 std::vector<Compute> chosen() {
   const char* wanted = std::getenv("HEARTH_BENCH_COMPUTES");
@@ -61,7 +59,8 @@ std::vector<Compute> chosen() {
   std::string names = wanted != nullptr ? wanted : "f32,bf16,int8,int8x2";
   names = "," + names + ",";
   for (int i = 0; i < 4; ++i) {
-    if (names.contains("," + std::string(kNames[i]) + ",")) out.push_back(static_cast<Compute>(i));
+    const auto compute = static_cast<Compute>(i);
+    if (names.contains("," + std::string(name_of(compute)) + ",")) out.push_back(compute);
   }
   return out;
 }
@@ -176,7 +175,7 @@ int main_of(int argc, char** argv) {
   std::printf("%d threads, %s, k %lld, outputs %lld\n", pool.size(), setting.kernels->isa.data(),
               static_cast<long long>(setting.k), static_cast<long long>(setting.outputs));
   std::printf("Up to 15 rows: GB/s of weights; from 16 on: GMAC/s. Rows 1, 4, 16, 512 for each of");
-  for (const Compute compute : chosen()) std::printf(" %s", kNames[static_cast<int>(compute)]);
+  for (const Compute compute : chosen()) std::printf(" %s", name_of(compute).data());
   std::printf("\n");
   Bench bench(pool, setting);
   if (argc > 5) {

@@ -45,6 +45,12 @@ enum class Compute : uint8_t {
   kInt8x2,  // of two: q = 128 * first + second, |q| <= 8191, digits within -64 .. 64
 };
 
+// "f32", "bf16", "int8", "int8x2".
+std::string_view name_of(Compute compute);
+
+// Outputs are best dealt out to threads in whole multiples of this.
+inline constexpr int64_t kMatmulUnit = 32;
+
 // Thirty-two activations for the integer computes. Value i is scale * q[i], where q[i] is
 // digits[0][i], or 128 * digits[0][i] + digits[1][i]. The sums are over all, the first 16 and the
 // last 16; offsets and minimums of weights need them.

@@ -57,6 +57,16 @@ const Kernels& choose() {
 
 }  // namespace
 
+std::string_view name_of(Compute compute) {
+  switch (compute) {
+    case Compute::kF32: return "f32";
+    case Compute::kBf16: return "bf16";
+    case Compute::kInt8: return "int8";
+    case Compute::kInt8x2: return "int8x2";
+  }
+  return "f32";
+}
+
 const Kernels& default_kernels() {
   static const Kernels& chosen = choose();
   return chosen;
