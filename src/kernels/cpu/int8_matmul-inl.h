@@ -299,12 +299,4 @@ inline void matmul_int8(const MatmulArgs& a) {
   }
 }
 
-inline void matmul(const MatmulArgs& a) {
-  switch (a.compute) {
-    case Compute::kF32: return matmul_dot<DotF32>(a);
-    case Compute::kBf16: return matmul_dot<DotBf16>(a);
-    case Compute::kInt8: case Compute::kInt8x2: return matmul_int8(a);
-  }
-}
-
 }  // namespace hearth::HEARTH_ISA

@@ -10,11 +10,22 @@
 
 namespace hearth::HEARTH_ISA {
 
-inline constexpr Kernels make_table(std::string_view isa, bool has_bf16) {
+// The integer products may come from a file compiled with more instructions.
+template <void (*kIntegers)(const MatmulArgs&)>
+void matmul(const MatmulArgs& a) {
+  switch (a.compute) {
+    case Compute::kF32: return matmul_dot<DotF32>(a);
+    case Compute::kBf16: return matmul_dot<DotBf16>(a);
+    case Compute::kInt8: case Compute::kInt8x2: return kIntegers(a);
+  }
+}
+
+template <void (*kIntegers)(const MatmulArgs&) = matmul_int8>
+constexpr Kernels make_table(std::string_view isa, bool has_bf16) {
   return {
       .isa = isa,
       .has_bf16 = has_bf16,
-      .matmul = matmul,
+      .matmul = matmul<kIntegers>,
       .attention = attention,
       .decode_row = decode_row,
       .rms_norm = rms_norm,
