@@ -123,7 +123,10 @@ void int8_tile(const TileArgs& a) {
       biases += kStripRows;
     }
 #pragma GCC unroll 6
-    for (int c = 0; c < C; ++c) x[c] += sizeof(Block);
+    for (int c = 0; c < C; ++c) {
+      if constexpr (C == kMaxTileColumns) prefetch(x[c] + C * a.x_stride);  // of the next tile
+      x[c] += sizeof(Block);
+    }
   }
 #pragma GCC unroll 12
   for (int i = 0; i < C * kPanels; ++i) store(a.acc + 16 * i, acc[i]);
@@ -278,11 +281,13 @@ inline void matmul_int8(const MatmulArgs& a) {
   Strip s = {};
   s.args = &a;
   s.ops = panel_ops_of(*a.encoding);
-  s.piece = reinterpret_cast<PanelPiece*>(a.scratch);
-  s.acc = reinterpret_cast<float*>(a.scratch + sizeof(PanelPiece));
+  // On a line of the cache: a vector across two costs twice.
+  std::byte* scratch = a.scratch + (-reinterpret_cast<uintptr_t>(a.scratch) & 63);
+  s.piece = reinterpret_cast<PanelPiece*>(scratch);
+  s.acc = reinterpret_cast<float*>(scratch + sizeof(PanelPiece));
   // Rows of x whose accumulators rest in L2; of more, each group decodes the weights again.
   constexpr int64_t kRows = 1536;
-  static_assert(sizeof(PanelPiece) + kRows * kStripRows * sizeof(float) <= kKernelScratchBytes);
+  static_assert(64 + sizeof(PanelPiece) + kRows * kStripRows * sizeof(float) <= kKernelScratchBytes);
   for (int64_t row = 0; row < a.rows; row += kRows) {
     const int64_t end = smaller(row + kRows, a.rows);
     for (s.out = a.out_begin; s.out < a.out_end; s.out += kStripRows) {

@@ -25,14 +25,19 @@ inline int64_t peak(Acc start, int64_t steps, int64_t macs_per_step, Step step) 
   Acc acc[kPeakAccumulators];
 #pragma GCC unroll 24
   for (int i = 0; i < kPeakAccumulators; ++i) {
-    acc[i] = start;
-    touch(acc[i]);  // or all would be one
+    Acc first = start;
+    touch(first);  // or all would be one
+    acc[i] = first;
   }
   for (int64_t s = 0; s < steps; ++s) {
 #pragma GCC unroll 24
     for (int i = 0; i < kPeakAccumulators; ++i) acc[i] = step(acc[i]);
   }
-  for (int i = 0; i < kPeakAccumulators; ++i) touch(acc[i]);
+#pragma GCC unroll 24
+  for (int i = 0; i < kPeakAccumulators; ++i) {
+    Acc last = acc[i];  // a copy: acc itself would be stored in every round
+    touch(last);
+  }
   return steps * kPeakAccumulators * macs_per_step;
 }
 
