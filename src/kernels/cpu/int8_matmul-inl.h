@@ -35,16 +35,14 @@ struct TileArgs {
   const std::byte* x;  // block 0 of the first row
   int64_t x_stride;    // bytes from row to row
   int64_t blocks;      // of 32 values
-  int offset_bits;
   bool more;           // add to acc, else begin
   float* acc;          // [C][kStripRows]
 };
 
 // The exact sums of one group: kLines lines from `line` on, times digits from `first` on.
-template <int kDigits, int C, int kLines, bool kWide>
+template <int kOffsetBits, int kDigits, int C, int kLines, bool kWide>
 [[gnu::always_inline]] inline void group_sums(const uint8_t* lines, const std::byte* const* x,
-                                              int first, int which, int offset_bits,
-                                              I32x16* acc) {
+                                              int first, int which, I32x16* acc) {
   using Block = ActivationBlock<kDigits>;
   const auto block = [&](int c) { return reinterpret_cast<const Block*>(x[c]); };
   const auto add_digit = [&](int digit) __attribute__((always_inline)) {
@@ -65,11 +63,11 @@ template <int kDigits, int C, int kLines, bool kWide>
     }
   };
   const auto offset = [&](int c) {
-    return int_shl(int_splat(block(c)->minus[which]), offset_bits);
+    return int_shl<kOffsetBits>(int_splat(block(c)->minus[which]));
   };
 #pragma GCC unroll 6
   for (int c = 0; c < C; ++c) {
-    const I32x16 start = kDigits == 1 && offset_bits != 0 ? offset(c) : int_zero();
+    const I32x16 start = kDigits == 1 && kOffsetBits != 0 ? offset(c) : int_zero();
 #pragma GCC unroll 2
     for (int v = 0; v < kPanels; ++v) acc[c * kPanels + v] = start;
   }
@@ -77,11 +75,12 @@ template <int kDigits, int C, int kLines, bool kWide>
   if constexpr (kDigits == 2) {
 #pragma GCC unroll 6
     for (int c = 0; c < C; ++c) {
-      const I32x16 start = offset_bits != 0 ? offset(c) : int_zero();
+      const I32x16 start = kOffsetBits != 0 ? offset(c) : int_zero();
 #pragma GCC unroll 2
       for (int v = 0; v < kPanels; ++v) {
         I32x16& sum = acc[c * kPanels + v];
-        sum = int_add(int_shl<7>(sum), start);
+        sum = int_shl<7>(sum);
+        if constexpr (kOffsetBits != 0) sum = int_add(sum, start);
       }
     }
     add_digit(1);
@@ -89,10 +88,10 @@ template <int kDigits, int C, int kLines, bool kWide>
 }
 
 // acc[c][row] += the piece times row c of x.
-template <int kGroup, bool kBias, bool kWide, int kDigits, int C>
+template <class Format, int kDigits, int C, bool kWide>
 void int8_tile(const TileArgs& a) {
   using Block = ActivationBlock<kDigits>;
-  constexpr int kLines = kGroup / 4, kGroups = 32 / kGroup;
+  constexpr int kGroup = Format::kGroup, kLines = kGroup / 4, kGroups = 32 / kGroup;
   F32x16 acc[C * kPanels];
 #pragma GCC unroll 12
   for (int i = 0; i < C * kPanels; ++i) acc[i] = a.more ? load(a.acc + 16 * i) : zero();
@@ -106,7 +105,7 @@ void int8_tile(const TileArgs& a) {
     for (int g = 0; g < kGroups; ++g) {
       const int which = kGroups == 1 ? 0 : 1 + g;
       I32x16 sums[C * kPanels];
-      group_sums<kDigits, C, kLines, kWide>(lines, x, kGroup * g, which, a.offset_bits, sums);
+      group_sums<Format::kOffsetBits, kDigits, C, kLines, kWide>(lines, x, kGroup * g, which, sums);
 #pragma GCC unroll 6
       for (int c = 0; c < C; ++c) {
         const Block* block = reinterpret_cast<const Block*>(x[c]);
@@ -115,7 +114,7 @@ void int8_tile(const TileArgs& a) {
         for (int v = 0; v < kPanels; ++v) {
           F32x16& to = acc[c * kPanels + v];
           to = fma(mul(load(scales + 16 * v), dx), to_float(sums[c * kPanels + v]), to);
-          if constexpr (kBias) to = fma(load(biases + 16 * v), splat(block->sums[which]), to);
+          if constexpr (Format::kBias) to = fma(load(biases + 16 * v), splat(block->sums[which]), to);
         }
       }
       lines += kLines * kPanels * 64;
@@ -153,16 +152,24 @@ static_assert(kTileWidths[kTileKinds - 1] == kMaxTileColumns);
 struct Int8Tiles {
   Int8Tile of[2][kTileKinds];
 };
-template <int kGroup, bool kBias, bool kWide, int... kKind>
+// Formats whose groups are alike have one tile.
+template <int kGroup_, int kOffsetBits_, bool kBias_>
+struct GroupKind {
+  static constexpr int kGroup = kGroup_, kOffsetBits = kOffsetBits_;
+  static constexpr bool kBias = kBias_;
+};
+
+template <class Format, bool kWide, int... kKind>
 constexpr Int8Tiles int8_tiles(Sequence<kKind...>) {
-  return {{{int8_tile<kGroup, kBias, kWide, 1, kTileWidths[kKind]>...},
+  using Kind = GroupKind<Format::kGroup, Format::kOffsetBits, Format::kBias>;
+  return {{{int8_tile<Kind, 1, kTileWidths[kKind], kWide>...},
            // Two digits are small enough for any byte.
-           {int8_tile<kGroup, kBias, false, 2, kTileWidths[kKind]>...}}};
+           {int8_tile<Kind, 2, kTileWidths[kKind], false>...}}};
 }
 
 struct PanelOps {
   uint32_t id;
-  int elems, bytes, offset_bits;
+  int elems, bytes;
   // `blocks` blocks of 16 rows, the first at byte `at` of each, to panel `panel` of a piece. As
   // many bytes are fetched from `ahead` on, which moves with them.
   void (*decode)(const uint8_t* const* rows, int64_t at, int64_t blocks, int panel,
@@ -191,9 +198,8 @@ inline constexpr PanelOps panel_ops(uint32_t id) {
   return {id,
           Format::kElems,
           Format::kBytes,
-          Format::kOffsetBits,
           decode_panel<Format>,
-          int8_tiles<Format::kGroup, Format::kBias, kWide>(TileKinds())};
+          int8_tiles<Format, kWide>(TileKinds())};
 }
 
 inline constexpr PanelOps kPanelOps[] = {
@@ -240,32 +246,20 @@ inline void decode_piece(Strip& s, int64_t k, int64_t count) {
   }
 }
 
-// Rows [row, end) of x times the decoded piece of [k, k + count).
-inline void multiply_piece(const Strip& s, int64_t row, int64_t end, int64_t k, int64_t count) {
+// Rows [row, row + rows) of the answer. What is written may come from far away: it is called for
+// before the tile is multiplied.
+inline void fetch_outputs(const Strip& s, int64_t row, int rows) {
   const MatmulArgs& a = *s.args;
-  const bool two = a.compute == Compute::kInt8x2;
-  const int64_t block_bytes = two ? sizeof(ActivationBlock<2>) : sizeof(ActivationBlock<1>);
-  const int64_t stride = a.x_stride / 32 * block_bytes;
-  TileArgs t = {};
-  t.piece = s.piece;
-  t.x_stride = stride;
-  t.blocks = count / 32;
-  t.offset_bits = s.ops->offset_bits;
-  t.more = k > 0;
-  int kind = kTileKinds - 1;
-  for (int64_t r = row; r < end; r += kTileWidths[kind]) {
-    while (kTileWidths[kind] > end - r) --kind;
-    t.x = static_cast<const std::byte*>(a.x) + r * stride + k / 32 * block_bytes;
-    t.acc = s.acc + (r - row) * kStripRows;
-    s.ops->tiles.of[two ? 1 : 0][kind](t);
+  for (int r = 0; r < rows; ++r) {
+    const float* y = a.y + (row + r) * a.y_stride + s.out;
+    for (int i = 0; i < kStripRows; i += 16) prefetch_to_write(y + i);
   }
 }
 
-inline void finish_strip(const Strip& s, int64_t row, int64_t end) {
+inline void finish_columns(const Strip& s, int64_t row, int rows, const float* acc) {
   const MatmulArgs& a = *s.args;
-  for (int64_t r = row; r < end; ++r) {
-    const float* acc = s.acc + (r - row) * kStripRows;
-    float* y = a.y + r * a.y_stride + s.out;
+  for (int r = 0; r < rows; ++r, acc += kStripRows) {
+    float* y = a.y + (row + r) * a.y_stride + s.out;
     for (int i = 0; i < s.rows; i += 16) {
       const int n = smaller(16, s.rows - i);
       F32x16 sum = load(acc + i);
@@ -276,30 +270,76 @@ inline void finish_strip(const Strip& s, int64_t row, int64_t end) {
   }
 }
 
-inline void matmul_int8(const MatmulArgs& a) {
-  if (a.out_begin >= a.out_end || a.rows <= 0) return;
-  Strip s = {};
-  s.args = &a;
-  s.ops = panel_ops_of(*a.encoding);
+// Rows [row, end) of x times the decoded pieces of [k, k + count). A tile's rows of x stay in L1
+// while all strips pass.
+inline void multiply_piece(const Strip* strips, int count_of_strips, int64_t row, int64_t end,
+                           int64_t k, int64_t count) {
+  const MatmulArgs& a = *strips->args;
+  const PanelOps& ops = *strips->ops;
+  const bool two = a.compute == Compute::kInt8x2;
+  const int64_t block_bytes = two ? sizeof(ActivationBlock<2>) : sizeof(ActivationBlock<1>);
+  const int64_t stride = a.x_stride / 32 * block_bytes;
+  TileArgs t = {};
+  t.x_stride = stride;
+  t.blocks = count / 32;
+  t.more = k > 0;
+  const bool last = k + count == a.k;
+  int kind = kTileKinds - 1;
+  for (int64_t r = row; r < end; r += kTileWidths[kind]) {
+    while (kTileWidths[kind] > end - r) --kind;
+    t.x = static_cast<const std::byte*>(a.x) + r * stride + k / 32 * block_bytes;
+    if (last) {
+      for (int i = 0; i < count_of_strips; ++i) fetch_outputs(strips[i], r, kTileWidths[kind]);
+    }
+    for (const Strip* s = strips; s < strips + count_of_strips; ++s) {
+      t.piece = s->piece;
+      t.acc = s->acc + (r - row) * kStripRows;
+      ops.tiles.of[two ? 1 : 0][kind](t);
+      if (last) finish_columns(*s, r, kTileWidths[kind], t.acc);
+    }
+  }
+}
+
+// Strips that are multiplied together, so that x is read from further away less often.
+inline constexpr int kMaxStrips = 4;
+// Rows of x whose accumulators rest in L2; of more, each group decodes the weights again.
+inline constexpr int64_t kRowGroup = 768;
+static_assert(64 + kMaxStrips * (sizeof(PanelPiece) + kRowGroup * kStripRows * sizeof(float)) <=
+              kKernelScratchBytes);
+
+inline Strip start_strip(const MatmulArgs& a, const PanelOps& ops, int64_t out, int index,
+                         int64_t ahead) {
   // On a line of the cache: a vector across two costs twice.
   std::byte* scratch = a.scratch + (-reinterpret_cast<uintptr_t>(a.scratch) & 63);
-  s.piece = reinterpret_cast<PanelPiece*>(scratch);
-  s.acc = reinterpret_cast<float*>(scratch + sizeof(PanelPiece));
-  // Rows of x whose accumulators rest in L2; of more, each group decodes the weights again.
-  constexpr int64_t kRows = 1536;
-  static_assert(64 + sizeof(PanelPiece) + kRows * kStripRows * sizeof(float) <= kKernelScratchBytes);
-  for (int64_t row = 0; row < a.rows; row += kRows) {
-    const int64_t end = smaller(row + kRows, a.rows);
-    for (s.out = a.out_begin; s.out < a.out_end; s.out += kStripRows) {
-      s.rows = static_cast<int>(smaller<int64_t>(kStripRows, a.out_end - s.out));
-      s.ahead = reinterpret_cast<const uint8_t*>(a.weights) +
-                static_cast<uint64_t>(smaller(s.out + kStripRows, a.out_end)) * a.row_bytes;
+  auto* pieces = reinterpret_cast<PanelPiece*>(scratch);
+  auto* accs = reinterpret_cast<float*>(pieces + kMaxStrips);
+  return {.args = &a,
+          .ops = &ops,
+          .out = out,
+          .rows = static_cast<int>(smaller<int64_t>(kStripRows, a.out_end - out)),
+          .piece = pieces + index,
+          .acc = accs + index * kRowGroup * kStripRows,
+          .ahead = reinterpret_cast<const uint8_t*>(a.weights) +
+                   static_cast<uint64_t>(smaller(out + ahead, a.out_end)) * a.row_bytes};
+}
+
+inline void matmul_int8(const MatmulArgs& a) {
+  if (a.out_begin >= a.out_end || a.rows <= 0) return;
+  const PanelOps& ops = *panel_ops_of(*a.encoding);
+  const int64_t together = a.rows > 2 * kMaxTileColumns ? kMaxStrips : 1;
+  for (int64_t row = 0; row < a.rows; row += kRowGroup) {
+    const int64_t end = smaller(row + kRowGroup, a.rows);
+    for (int64_t out = a.out_begin; out < a.out_end; out += together * kStripRows) {
+      Strip strips[kMaxStrips];
+      int n = 0;
+      for (int64_t o = out; n < together && o < a.out_end; o += kStripRows, ++n) {
+        strips[n] = start_strip(a, ops, o, n, together * kStripRows);
+      }
       for (int64_t k = 0; k < a.k; k += kPanelPiece) {
         const int64_t count = smaller(kPanelPiece, a.k - k);
-        decode_piece(s, k, count);
-        multiply_piece(s, row, end, k, count);
+        for (int i = 0; i < n; ++i) decode_piece(strips[i], k, count);
+        multiply_piece(strips, n, row, end, k, count);
       }
-      finish_strip(s, row, end);
     }
   }
 }
