@@ -6,6 +6,7 @@
 // others (kernels/api.h has the order of sums).
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -15,6 +16,7 @@
 #include "base/threads.h"
 #include "engine/batch.h"
 #include "engine/kv_cache.h"
+#include "engine/schedule.h"
 #include "kernels/api.h"
 #include "model/model.h"
 
@@ -66,24 +68,32 @@ class Runner {
 
  private:
   struct Step;
-  Result<void> run_op(const Op& op, Step& step);
-  void embed(const Op& op, Step& step);
-  void elementwise(const Op& op, Step& step);
-  void norm(const Op& op, Step& step);
-  void matmul(const Op& op, Step& step);
-  void rope(const Op& op, Step& step);
-  void attention(const Op& op, Step& step);
-  void store_kv(const Op& op, Step& step);
-  Result<void> head(const Op& op, Step& step);
+  using Range = ThreadPool::Range;
+
   Result<void> prepare(const Batch& batch, KvCache& cache, Step& step);
+  // One member's part of a stage (runner_stages.cc).
+  void run_stage(const Stage& stage, Step& step, int member);
+  void run_rows(const Stage& stage, Step& step, Range rows);
+  void embed(const Op& op, Step& step, Range rows);
+  void norm(const Op& op, Range rows);
+  void rope(const Op& op, Range rows);
+  void elementwise(const Op& op, Range rows, Range columns);
+  void product(int32_t index, Step& step, Range columns, int member);
+  void attention(const Stage& stage, Step& step, int member);
+  void store_kv(const Op& op, Step& step, Range rows);
+  void pack(const Pack& pack, Range rows, Range columns);
+
+  Result<void> head(const Op& op, Step& step);
+  void head_product(const Op& op, int64_t rows);
   Compute compute_for(const Weight& weight, bool head) const;
   Compute attention_compute() const;
-  // The input of a product in the form it needs, for `rows` rows of `width` floats.
-  const void* activations(const float* x, int64_t rows, int64_t width, Compute compute,
-                          int32_t value_id);
 
   const Weight& weight(int32_t index) const { return model_->weights[static_cast<size_t>(index)]; }
+  int64_t width(Value v) const { return model_->program.widths[static_cast<size_t>(v.id)]; }
   float* buffer(Value value);
+  std::vector<std::byte>& packed(int32_t slot, Compute compute) {
+    return packed_[slot][static_cast<size_t>(compute)];
+  }
   template <class F>
   void parallel_rows(int64_t rows, int64_t work_per_row, F&& f);
 
@@ -91,16 +101,16 @@ class Runner {
   const Kernels* kernels_;
   Precision precision_;
   ThreadPool pool_;
+  Schedule schedule_;
   std::vector<std::vector<float>> buffers_;
-  int64_t buffer_rows_ = 0;
+  std::array<std::array<std::vector<std::byte>, kComputeCount>, 2> packed_;  // [slot][compute]
+  int64_t buffer_rows_ = 0;  // that buffers_ and packed_ have room for
   std::vector<std::unique_ptr<std::byte[]>> scratch_;  // per member
-  std::vector<std::byte> packed_;
-  int32_t packed_of_ = -1;  // the value whose copy packed_ holds, and in which form
-  Compute packed_as_ = Compute::kF32;
   std::vector<RopeTable> ropes_;
   std::vector<float> cos_, sin_;      // of the step's rows: per table, row, pair
   std::vector<size_t> rope_offsets_;  // per table
-  std::vector<float> gathered_, logits_;
+  std::vector<float> gathered_, logits_;  // of the head
+  std::vector<std::byte> gathered_packed_;
 };
 
 }  // namespace hearth

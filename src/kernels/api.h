@@ -45,6 +45,8 @@ enum class Compute : uint8_t {
   kInt8x2,  // of two: q = 128 * first + second, |q| <= 8191, digits within -64 .. 64
 };
 
+inline constexpr size_t kComputeCount = 4;
+
 // "f32", "bf16", "int8", "int8x2".
 std::string_view name_of(Compute compute);
 

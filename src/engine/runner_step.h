@@ -1,0 +1,25 @@
+// What the parts of a Runner share about the step that is running.
+#pragma once
+
+#include <vector>
+
+#include "engine/runner.h"
+
+namespace hearth {
+
+struct Runner::Step {
+  struct Run {  // neighbouring rows of one sequence
+    SequenceId sequence;
+    int64_t begin, end;
+  };
+  const Batch* batch;
+  KvCache* cache;
+  const LogitsSink* sink;
+  int64_t rows = 0;
+  std::vector<Run> runs;
+  std::vector<int32_t> positions;
+  std::vector<const InputSegment*> segment_of;
+  std::vector<int64_t> logit_rows;
+};
+
+}  // namespace hearth
