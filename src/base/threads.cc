@@ -1,8 +1,10 @@
 #include "base/threads.h"
 
 #include <sched.h>
+#include <sys/resource.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstdio>
 #include <fstream>
 #include <string>
@@ -18,6 +20,11 @@ namespace {
 // pay a wake-up for each, but a pool that only spins collapses when another process takes a core.
 constexpr int kSpins = 2000;
 
+// The generation of a region has the number of its members in the low bits, so that whoever wakes
+// up late sees both of the same region.
+constexpr int kMemberBits = 10;
+constexpr uint32_t kMemberMask = (1u << kMemberBits) - 1;
+
 inline void relax() {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
@@ -29,7 +36,7 @@ inline void relax() {
 }  // namespace
 
 struct ThreadPool::Impl {
-  std::atomic<uint32_t> generation{0};  // one more for each region
+  std::atomic<uint32_t> generation{0};  // another for each region
   std::atomic<int> running{0};          // members that still work in this region
   std::atomic<uint32_t> barrier_phase{0};
   std::atomic<int> barrier_count{0};
@@ -53,23 +60,29 @@ struct ThreadPool::Impl {
       wait_while(generation, seen);
       seen = generation.load(std::memory_order_acquire);
       if (stop.load(std::memory_order_relaxed)) return;
+      if (member >= static_cast<int>(seen & kMemberMask)) continue;
       function(context, member);
       if (running.fetch_sub(1, std::memory_order_acq_rel) == 1) running.notify_one();
     }
   }
 };
 
-ThreadPool::ThreadPool(int threads) : impl_(std::make_unique<Impl>()), size_(threads) {
-  CHECK(threads >= 1);
+ThreadPool::ThreadPool(int threads) : impl_(std::make_unique<Impl>()), threads_(threads), size_(threads) {
+  CHECK(threads >= 1 && threads <= static_cast<int>(kMemberMask));
   for (int member = 1; member < threads; ++member)
     impl_->threads.emplace_back([impl = impl_.get(), member] { impl->work(member); });
 }
 
 ThreadPool::~ThreadPool() {
   impl_->stop.store(true);
-  impl_->generation.fetch_add(1);
+  impl_->generation.fetch_add(1u << kMemberBits);
   impl_->generation.notify_all();
   for (std::thread& thread : impl_->threads) thread.join();
+}
+
+void ThreadPool::set_size(int members) {
+  CHECK(members >= 1 && members <= threads_);
+  size_ = members;
 }
 
 void ThreadPool::run_raw(void (*function)(void*, int), void* context) {
@@ -78,7 +91,9 @@ void ThreadPool::run_raw(void (*function)(void*, int), void* context) {
     impl.function = function;
     impl.context = context;
     impl.running.store(size_ - 1, std::memory_order_relaxed);
-    impl.generation.fetch_add(1, std::memory_order_acq_rel);
+    const uint32_t next = impl.generation.load(std::memory_order_relaxed) + kMemberMask + 1;
+    impl.generation.store((next & ~kMemberMask) | static_cast<uint32_t>(size_),
+                          std::memory_order_release);
     impl.generation.notify_all();
   }
   function(context, 0);
@@ -104,6 +119,26 @@ ThreadPool::Range ThreadPool::slice(int64_t count, int member, int members, int6
   int64_t units = (count + unit - 1) / unit;
   return {std::min(count, units * member / members * unit),
           std::min(count, units * (member + 1) / members * unit)};
+}
+
+int64_t preemptions() {
+  rusage usage = {};
+  return getrusage(RUSAGE_THREAD, &usage) == 0 ? usage.ru_nivcsw : 0;
+}
+
+void Crowding::after(bool preempted) {
+  constexpr int kFirstRest = 32, kLongestRest = 256, kCleanSteps = 16;
+  if (alone_ > 0) {
+    --alone_;
+    return;
+  }
+  clean_ = preempted ? 0 : clean_ + 1;
+  if (clean_ >= kCleanSteps) rest_ = kFirstRest;
+  seen_ = (seen_ << 1 | (preempted ? 1u : 0u)) & 15u;
+  if (std::popcount(seen_) < 2) return;
+  alone_ = rest_;
+  rest_ = std::min(2 * rest_, kLongestRest);
+  seen_ = 0;
 }
 
 int default_threads() {

@@ -19,7 +19,11 @@ class ThreadPool {
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
 
+  // The members that take part: all threads, or fewer after set_size.
   int size() const { return size_; }
+  int threads() const { return threads_; }
+  // From the next region on, 1 <= members <= threads(). Called between regions, by the caller.
+  void set_size(int members);
 
   // Calls f(member) once on every member, and returns when all are done. f must not throw and
   // must not call run() again. One caller at a time.
@@ -44,7 +48,27 @@ class ThreadPool {
   void run_raw(void (*function)(void*, int), void* context);
   struct Impl;
   std::unique_ptr<Impl> impl_;
-  int size_;
+  int threads_, size_;
+};
+
+// How often this thread has lost its processor to another one.
+int64_t preemptions();
+
+// Crowding decides, from step to step, how many members of a team go on. Where another process has
+// taken a core, a team of short steps goes at the pace of the member that waits for its turn; work
+// that is bound by memory is faster then on one core alone. A team that is preempted in two of four
+// steps goes on alone for a while, twice as long each time that it finds no better when it tries.
+class Crowding {
+ public:
+  int members(int threads) const { return alone_ > 0 ? 1 : threads; }
+  // After each step: whether a member was preempted in it.
+  void after(bool preempted);
+
+ private:
+  int alone_ = 0;      // steps still to go alone
+  int rest_ = 32;      // how many the next time
+  int clean_ = 0;      // team steps since the last preemption
+  uint32_t seen_ = 0;  // bit i: whether team step -i was preempted
 };
 
 // How many threads compute by default: the processors that this process may use, within the

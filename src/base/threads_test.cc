@@ -46,6 +46,46 @@ TEST(ThreadPool, WritesAreSeenAfterRun) {
   EXPECT_EQ(std::accumulate(values.begin(), values.end(), int64_t{0}), 99'999ll * 100'000 / 2);
 }
 
+TEST(ThreadPool, FewerMembersTakePart) {
+  ThreadPool pool(4);
+  for (int round = 0; round < 2000; ++round) {
+    const int members = 1 + round * 7 % 4;
+    pool.set_size(members);
+    ASSERT_EQ(pool.size(), members);
+    std::vector<int> calls(4, 0);
+    pool.run([&](int member) {
+      ++calls[static_cast<size_t>(member)];
+      pool.barrier();
+    });
+    for (int m = 0; m < 4; ++m) ASSERT_EQ(calls[static_cast<size_t>(m)], m < members ? 1 : 0);
+  }
+}
+
+TEST(Crowding, GoesAloneLongerAndLongerAndComesBack) {
+  Crowding crowding;
+  EXPECT_EQ(crowding.members(8), 8);
+  auto steps_alone = [&] {  // after two preempted steps
+    crowding.after(true);
+    EXPECT_EQ(crowding.members(8), 8);
+    crowding.after(true);
+    int alone = 0;
+    for (; crowding.members(8) == 1; ++alone) crowding.after(false);
+    return alone;
+  };
+  EXPECT_EQ(steps_alone(), 32);
+  EXPECT_EQ(steps_alone(), 64);
+  EXPECT_EQ(steps_alone(), 128);
+  EXPECT_EQ(steps_alone(), 256);
+  EXPECT_EQ(steps_alone(), 256);
+  // One now and then is no crowd, and a quiet time forgets the past.
+  for (int i = 0; i < 100; ++i) {
+    crowding.after(i % 8 == 0);
+    ASSERT_EQ(crowding.members(8), 8);
+  }
+  for (int i = 0; i < 16; ++i) crowding.after(false);
+  EXPECT_EQ(steps_alone(), 32);
+}
+
 TEST(ThreadPool, ManyPoolsComeAndGo) {
   int sum = 0;
   for (int i = 0; i < 100; ++i) {

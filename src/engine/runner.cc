@@ -13,6 +13,8 @@ namespace {
 // Rows of logits computed at a time: enough to use a decoded strip of the head well, few enough
 // that 64 x 262,144 floats (64 MiB) are the most that is ever held.
 constexpr int64_t kHeadRows = 64;
+// Steps of so many rows read more than they compute: one core alone has most of the speed of all.
+constexpr int64_t kFewRows = 4;
 constexpr int64_t kSerialWork = 4096;      // below so many values a region costs more than it saves
 
 }  // namespace
@@ -151,8 +153,11 @@ Result<void> Runner::forward(const Batch& batch, KvCache& cache, const LogitsSin
   if (batch.rows.empty()) return {};
   Step step{.batch = &batch, .cache = &cache, .sink = &sink};
   TRY(prepare(batch, cache, step));
-  std::atomic<bool> stop{false};
+  std::atomic<bool> stop{false}, preempted{false};
+  bool few = step.rows <= kFewRows;
+  pool_.set_size(few ? crowding_.members(pool_.threads()) : pool_.threads());
   pool_.run([&](int member) {
+    const int64_t before = preemptions();
     for (const Stage& stage : schedule_.stages) {
       run_stage(stage, step, member);
       if (member == 0 && cancel != nullptr && cancel->load(std::memory_order_relaxed))
@@ -160,7 +165,9 @@ Result<void> Runner::forward(const Batch& batch, KvCache& cache, const LogitsSin
       pool_.barrier();
       if (stop.load(std::memory_order_relaxed)) return;
     }
+    if (preemptions() != before) preempted.store(true, std::memory_order_relaxed);
   });
+  if (few) crowding_.after(preempted.load());
   Result<void> ran;
   if (stop.load()) ran = fail(Code::kCancelled, "stopped");
   else if (schedule_.head >= 0)

@@ -51,7 +51,7 @@ class Runner {
   const Model& model() const { return *model_; }
   const Kernels& kernels() const { return *kernels_; }
   Precision precision() const { return precision_; }
-  int threads() const { return pool_.size(); }
+  int threads() const { return pool_.threads(); }
   // What the matrix products compute in: "f32", "bf16", "int8" or "int8x2".
   std::string_view compute_name() const;
 
@@ -101,6 +101,7 @@ class Runner {
   const Kernels* kernels_;
   Precision precision_;
   ThreadPool pool_;
+  Crowding crowding_;
   Schedule schedule_;
   std::vector<std::vector<float>> buffers_;
   std::array<std::array<std::vector<std::byte>, kComputeCount>, 2> packed_;  // [slot][compute]
