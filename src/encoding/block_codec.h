@@ -29,6 +29,29 @@ inline float finite(float value) {
   return value > FLT_MAX ? FLT_MAX : value < -FLT_MAX ? -FLT_MAX : value;
 }
 
+// For formats that write, in place of decode_block, codes and a scale for each 16 of them:
+//
+//   void unpack_block(const BlockIQ2_S& block, int8_t* codes, float* scales);
+template <class Block, void (*kUnpackBlock)(const Block&, int8_t*, float*)>
+void unpack_bytes(const std::byte* bytes, int8_t* codes, float* scales) {
+  static_assert(std::is_trivially_copyable_v<Block>);
+  Block block;
+  std::memcpy(&block, bytes, sizeof(block));
+  kUnpackBlock(block, codes, scales);
+}
+
+template <class Block, void (*kUnpackBlock)(const Block&, int8_t*, float*)>
+void decode_unpacked(const std::byte* bytes, float* out, size_t elems) {
+  DCHECK(elems % Block::kElems == 0);
+  int8_t codes[Block::kElems];
+  float scales[Block::kElems / 16];
+  for (size_t i = 0; i < elems; i += Block::kElems, bytes += sizeof(Block)) {
+    unpack_bytes<Block, kUnpackBlock>(bytes, codes, scales);
+    for (size_t j = 0; j < Block::kElems; ++j)
+      out[i + j] = scales[j / 16] * static_cast<float>(codes[j]);
+  }
+}
+
 template <class Block, void (*kDecodeBlock)(const Block&, float*)>
 void decode_blocks(const std::byte* bytes, float* out, size_t elems) {
   static_assert(std::is_trivially_copyable_v<Block>);

@@ -28,6 +28,11 @@ struct Encoding {
   // (nullable) weighs the squared error of each of the `elems` values.
   void (*encode)(const float* in, std::byte* blocks, size_t elems, const float* importance);
 
+  // For formats whose values are small whole numbers, |code| < 64, under a scale for each 16 of
+  // them (the IQ and TQ families), or nullptr: one block taken apart, value i being
+  // scales[i / 16] * codes[i], as decode says it.
+  void (*unpack)(const std::byte* block, int8_t* codes, float* scales) = nullptr;
+
   constexpr double bits_per_value() const { return 8.0 * block_bytes / block_elems; }
   // Bytes of `elems` values. REQUIRES: a multiple of block_elems.
   constexpr uint64_t bytes_of(uint64_t elems) const { return elems / block_elems * block_bytes; }

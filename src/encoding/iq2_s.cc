@@ -8,19 +8,20 @@
 namespace hearth {
 namespace {
 
-void decode_block(const BlockIQ2_S& block, float* out) {
+void unpack_block(const BlockIQ2_S& block, int8_t* codes, float* scales) {
   const float d = f16_to_f32(block.d);
   for (int g = 0; g < 32; ++g) {
     const int step = (block.scales[g / 4] >> (g % 4 / 2 * 4)) & 15;
-    const float scale = d * (0.5f + static_cast<float>(step)) * 0.25f;
+    scales[g / 2] = d * (0.5f + static_cast<float>(step)) * 0.25f;
     const int high = (block.qh[g / 4] >> (g % 4 * 2)) & 3;
-    decode_iq2_group(scale, kIq2SGrid[block.qs[g] | high << 8], block.signs[g], out + 8 * g);
+    iq2_codes(kIq2SGrid[block.qs[g] | high << 8], block.signs[g], codes + 8 * g);
   }
 }
 
 }  // namespace
 
 const Encoding k_iq2_s{"IQ2_S", 22, BlockIQ2_S::kElems, sizeof(BlockIQ2_S),
-                       decode_blocks<BlockIQ2_S, decode_block>, nullptr};
+                       decode_unpacked<BlockIQ2_S, unpack_block>, nullptr,
+                       unpack_bytes<BlockIQ2_S, unpack_block>};
 
 }  // namespace hearth

@@ -8,16 +8,16 @@
 namespace hearth {
 namespace {
 
-void decode_block(const BlockIQ2_XXS& block, float* out) {
+void unpack_block(const BlockIQ2_XXS& block, int8_t* codes, float* scales) {
   const float d = f16_to_f32(block.d);
   for (int part = 0; part < 8; ++part) {
     const uint16_t* qs = block.qs + 4 * part;
     const uint32_t bits = qs[2] | uint32_t{qs[3]} << 16;
-    const float scale = d * (0.5f + static_cast<float>(bits >> 28)) * 0.25f;
-    for (int g = 0; g < 4; ++g) {
+    scales[2 * part] = d * (0.5f + static_cast<float>(bits >> 28)) * 0.25f;
+    scales[2 * part + 1] = scales[2 * part];
+    for (int g = 0; g < 4; ++g, codes += 8) {
       const int point = (qs[g / 2] >> (g % 2 * 8)) & 255;
-      decode_iq2_group(scale, kIq2XxsGrid[point], iq_signs(bits >> (7 * g) & 127), out);
-      out += 8;
+      iq2_codes(kIq2XxsGrid[point], iq_signs(bits >> (7 * g) & 127), codes);
     }
   }
 }
@@ -25,6 +25,7 @@ void decode_block(const BlockIQ2_XXS& block, float* out) {
 }  // namespace
 
 const Encoding k_iq2_xxs{"IQ2_XXS", 16, BlockIQ2_XXS::kElems, sizeof(BlockIQ2_XXS),
-                         decode_blocks<BlockIQ2_XXS, decode_block>, nullptr};
+                         decode_unpacked<BlockIQ2_XXS, unpack_block>, nullptr,
+                         unpack_bytes<BlockIQ2_XXS, unpack_block>};
 
 }  // namespace hearth

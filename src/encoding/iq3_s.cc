@@ -8,16 +8,16 @@
 namespace hearth {
 namespace {
 
-void decode_block(const BlockIQ3_S& block, float* out) {
+void unpack_block(const BlockIQ3_S& block, int8_t* codes, float* scales) {
   const float d = f16_to_f32(block.d);
   for (int g = 0; g < 64; ++g) {
     const int step = (block.scales[g / 16] >> (g / 8 % 2 * 4)) & 15;
-    const float scale = d * static_cast<float>(1 + 2 * step);
+    scales[g / 4] = d * static_cast<float>(1 + 2 * step);
     const int ninth = (block.qh[g / 8] >> (g % 8)) & 1;
     const uint16_t point = kIq3SGrid[block.qs[g] | ninth << 8];
     for (int i = 0; i < 4; ++i) {
-      const float magnitude = static_cast<float>(1 + 2 * ((point >> (3 * i)) & 7));
-      out[4 * g + i] = scale * magnitude * iq_sign(block.signs[g / 2], g % 2 * 4 + i);
+      const int magnitude = 1 + 2 * ((point >> (3 * i)) & 7);
+      codes[4 * g + i] = iq_signed(magnitude, block.signs[g / 2], g % 2 * 4 + i);
     }
   }
 }
@@ -25,6 +25,7 @@ void decode_block(const BlockIQ3_S& block, float* out) {
 }  // namespace
 
 const Encoding k_iq3_s{"IQ3_S", 21, BlockIQ3_S::kElems, sizeof(BlockIQ3_S),
-                       decode_blocks<BlockIQ3_S, decode_block>, nullptr};
+                       decode_unpacked<BlockIQ3_S, unpack_block>, nullptr,
+                       unpack_bytes<BlockIQ3_S, unpack_block>};
 
 }  // namespace hearth

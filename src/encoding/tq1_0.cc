@@ -1,5 +1,7 @@
 #include "encoding/tq1_0.h"
 
+#include <algorithm>
+
 #include "encoding/block_codec.h"
 #include "encoding/encoding.h"
 #include "encoding/half.h"
@@ -11,25 +13,19 @@ namespace {
 constexpr int kPowersOf3[5] = {1, 3, 9, 27, 81};
 
 // The value of digit n of a byte: -1, 0 or 1.
-int trit(uint8_t byte, int n) {
+int8_t trit(uint8_t byte, int n) {
   const int fraction = (byte * kPowersOf3[n]) & 255;
-  return (fraction * 3 >> 8) - 1;
+  return static_cast<int8_t>((fraction * 3 >> 8) - 1);
 }
 
-void decode_block(const BlockTQ1_0& block, float* out) {
-  const float d = f16_to_f32(block.d);
+void unpack_block(const BlockTQ1_0& block, int8_t* codes, float* scales) {
+  std::fill_n(scales, 16, f16_to_f32(block.d));
   for (int n = 0; n < 5; ++n) {
-    for (int i = 0; i < 32; ++i) {
-      out[32 * n + i] = d * static_cast<float>(trit(block.qs[i], n));
-    }
-    for (int i = 0; i < 16; ++i) {
-      out[160 + 16 * n + i] = d * static_cast<float>(trit(block.qs[32 + i], n));
-    }
+    for (int i = 0; i < 32; ++i) codes[32 * n + i] = trit(block.qs[i], n);
+    for (int i = 0; i < 16; ++i) codes[160 + 16 * n + i] = trit(block.qs[32 + i], n);
   }
   for (int n = 0; n < 4; ++n) {
-    for (int i = 0; i < 4; ++i) {
-      out[240 + 4 * n + i] = d * static_cast<float>(trit(block.qh[i], n));
-    }
+    for (int i = 0; i < 4; ++i) codes[240 + 4 * n + i] = trit(block.qh[i], n);
   }
 }
 
@@ -57,7 +53,8 @@ void encode_block(const Values& v, BlockTQ1_0& block) {
 }  // namespace
 
 const Encoding k_tq1_0{"TQ1_0", 34, BlockTQ1_0::kElems, sizeof(BlockTQ1_0),
-                       decode_blocks<BlockTQ1_0, decode_block>,
-                       encode_blocks<BlockTQ1_0, encode_block>};
+                       decode_unpacked<BlockTQ1_0, unpack_block>,
+                       encode_blocks<BlockTQ1_0, encode_block>,
+                       unpack_bytes<BlockTQ1_0, unpack_block>};
 
 }  // namespace hearth

@@ -1,5 +1,7 @@
 #include "encoding/tq2_0.h"
 
+#include <algorithm>
+
 #include "encoding/block_codec.h"
 #include "encoding/encoding.h"
 #include "encoding/half.h"
@@ -8,11 +10,11 @@
 namespace hearth {
 namespace {
 
-void decode_block(const BlockTQ2_0& block, float* out) {
-  const float d = f16_to_f32(block.d);
+void unpack_block(const BlockTQ2_0& block, int8_t* codes, float* scales) {
+  std::fill_n(scales, 16, f16_to_f32(block.d));
   for (int v = 0; v < 256; ++v) {
     const int q = (block.qs[v / 128 * 32 + v % 32] >> (v % 128 / 32 * 2)) & 3;
-    out[v] = d * static_cast<float>(q - 1);
+    codes[v] = static_cast<int8_t>(q - 1);
   }
 }
 
@@ -28,7 +30,8 @@ void encode_block(const Values& v, BlockTQ2_0& block) {
 }  // namespace
 
 const Encoding k_tq2_0{"TQ2_0", 35, BlockTQ2_0::kElems, sizeof(BlockTQ2_0),
-                       decode_blocks<BlockTQ2_0, decode_block>,
-                       encode_blocks<BlockTQ2_0, encode_block>};
+                       decode_unpacked<BlockTQ2_0, unpack_block>,
+                       encode_blocks<BlockTQ2_0, encode_block>,
+                       unpack_bytes<BlockTQ2_0, unpack_block>};
 
 }  // namespace hearth

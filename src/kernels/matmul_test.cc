@@ -15,7 +15,7 @@ using test::tables;
 // Fast formats, and some that go through encoding->decode.
 const std::vector<std::string> kFormats = {"F32",  "F16",  "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0",
                                            "Q5_1", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL",
-                                           "IQ4_XS", "MXFP4", "IQ3_S", "TQ2_0"};
+                                           "IQ4_XS", "MXFP4", "IQ3_S", "IQ2_XXS", "IQ1_S", "TQ2_0"};
 
 constexpr Compute kComputes[] = {Compute::kF32, Compute::kBf16, Compute::kInt8,
                                  Compute::kInt8x2};

@@ -77,7 +77,9 @@ inline std::vector<size_t> scale_offsets(const std::string& name) {
   if (name == "Q6_K") return {208};
   if (name == "Q3_K") return {108};
   if (name == "Q2_K") return {80, 82};
-  if (name == "IQ4_XS" || name == "IQ3_S") return {0};
+  if (name == "IQ4_XS" || name == "IQ3_S" || name == "IQ2_XXS" ||
+      name == "IQ1_S")
+    return {0};
   if (name == "TQ2_0") return {64};
   if (name == "MXFP4") return {};  // a power of two
   ADD_FAILURE() << "no scales known for " << name;

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 
+#include "encoding/encoding.h"
 #include "kernels/api.h"
 #include "kernels/cpu/matmul-inl.h"
 #include "kernels/cpu/panels-inl.h"
@@ -169,21 +170,21 @@ constexpr Int8Tiles int8_tiles(Sequence<kKind...>) {
 
 struct PanelOps {
   uint32_t id;
-  int elems, bytes;
   // `blocks` blocks of 16 rows, the first at byte `at` of each, to panel `panel` of a piece. As
   // many bytes are fetched from `ahead` on, which moves with them.
-  void (*decode)(const uint8_t* const* rows, int64_t at, int64_t blocks, int panel,
-                 PanelPiece& piece, const uint8_t*& ahead);
+  void (*decode)(const Encoding& encoding, const uint8_t* const* rows, int64_t at, int64_t blocks,
+                 int panel, PanelPiece& piece, const uint8_t*& ahead);
   Int8Tiles tiles;
 };
 
 template <class Format>
-void decode_panel(const uint8_t* const* rows, int64_t at, int64_t blocks, int panel,
-                  PanelPiece& piece, const uint8_t*& ahead) {
+void decode_panel(const Encoding& encoding, const uint8_t* const* rows, int64_t at, int64_t blocks,
+                  int panel, PanelPiece& piece, const uint8_t*& ahead) {
   PanelBlock out = {piece.lines + 64 * panel, piece.scales + 16 * panel, piece.biases + 16 * panel,
                     ahead};
-  for (int64_t b = 0; b < blocks; ++b, at += Format::kBytes) {
-    Format::block(rows, at, out);
+  for (int64_t b = 0; b < blocks; ++b, at += encoding.block_bytes) {
+    if constexpr (__is_same(Format, PanelUnpacked)) Format::block(encoding, rows, at, out);
+    else Format::block(rows, at, out);
     out.lines += Format::kElems * kStripRows;
     out.scales += Format::kElems / Format::kGroup * kStripRows;
     out.biases += Format::kElems / Format::kGroup * kStripRows;
@@ -195,11 +196,7 @@ template <class Format>
 inline constexpr PanelOps panel_ops(uint32_t id) {
   // A byte of more than seven bits times a whole digit can overflow where kDotIsWide is false.
   constexpr bool kWide = !kDotIsWide && Format::kOffsetBits == 7;
-  return {id,
-          Format::kElems,
-          Format::kBytes,
-          decode_panel<Format>,
-          int8_tiles<Format, kWide>(TileKinds())};
+  return {id, decode_panel<Format>, int8_tiles<Format, kWide>(TileKinds())};
 }
 
 inline constexpr PanelOps kPanelOps[] = {
@@ -211,11 +208,14 @@ inline constexpr PanelOps kPanelOps[] = {
     panel_ops<PanelIQ4_NL>(kIdIq4Nl),  panel_ops<PanelIQ4_XS>(kIdIq4Xs),
     panel_ops<PanelMXFP4>(kIdMxfp4),
 };
+inline constexpr PanelOps kUnpackedOps = panel_ops<PanelUnpacked>(0);
 
 inline const PanelOps* panel_ops_of(const Encoding& encoding) {
   for (const PanelOps& ops : kPanelOps) {
     if (ops.id == encoding.gguf_id) return &ops;
   }
+  if (encoding.unpack != nullptr && encoding.block_elems == PanelUnpacked::kElems)
+    return &kUnpackedOps;
   return nullptr;
 }
 
@@ -234,7 +234,8 @@ struct Strip {
 
 inline void decode_piece(Strip& s, int64_t k, int64_t count) {
   const MatmulArgs& a = *s.args;
-  const int64_t at = k / s.ops->elems * s.ops->bytes, blocks = count / s.ops->elems;
+  const int64_t elems = a.encoding->block_elems;
+  const int64_t at = k / elems * a.encoding->block_bytes, blocks = count / elems;
   for (int panel = 0; panel < kPanels; ++panel) {
     const uint8_t* rows[16];
     for (int r = 0; r < 16; ++r) {  // past the end, the last row again
@@ -242,7 +243,7 @@ inline void decode_piece(Strip& s, int64_t k, int64_t count) {
       rows[r] = reinterpret_cast<const uint8_t*>(a.weights) +
                 static_cast<uint64_t>(s.out + row) * a.row_bytes;
     }
-    s.ops->decode(rows, at, blocks, panel, *s.piece, s.ahead);
+    s.ops->decode(*a.encoding, rows, at, blocks, panel, *s.piece, s.ahead);
   }
 }
 

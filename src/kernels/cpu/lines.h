@@ -6,7 +6,8 @@
 //   load_lines(rows, offset, out[4]): 16 bytes of each of 16 rows at `offset`; out[j] has bytes
 //     4j .. 4j+3 of every row
 //   store_line(p, v); and_line(v, mask), shr_line<n>, shl_line<n> (32 bits together),
-//   pick_line(mask, a, b) = (a & mask) | (b & ~mask), flip_line(v, mask) = v ^ mask, in each byte
+//   pick_line(mask, a, b) = (a & mask) | (b & ~mask), flip_line(v, mask) = v ^ mask,
+//   add_line(v, b) = v + b, in each byte
 //   lookup_line(table, v): table[code & 15]; spread_bits<n>(v): bits n .. n+3 of each row's 32 to
 //     bit 4 of its four bytes, the other bits anything
 // I32x16: int_zero(), int_splat(i), int_add, int_sub, int_shl(v, n), int_shl<n>, int_sar<n>

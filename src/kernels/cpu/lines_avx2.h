@@ -60,6 +60,9 @@ inline U8x64 and_line(U8x64 x, uint8_t mask) {
 inline U8x64 flip_line(U8x64 x, uint8_t mask) {
   return {_mm256_xor_si256(x.a, all_bytes(mask)), _mm256_xor_si256(x.b, all_bytes(mask))};
 }
+inline U8x64 add_line(U8x64 x, uint8_t b) {
+  return {_mm256_add_epi8(x.a, all_bytes(b)), _mm256_add_epi8(x.b, all_bytes(b))};
+}
 template <int N>
 inline U8x64 shr_line(U8x64 x) {
   return {_mm256_srli_epi32(x.a, N), _mm256_srli_epi32(x.b, N)};

@@ -47,6 +47,7 @@ inline void store_line(uint8_t* p, U8x64 a) { _mm512_storeu_si512(p, a.v); }
 inline __m512i all_bytes(uint8_t b) { return _mm512_set1_epi8(static_cast<char>(b)); }
 inline U8x64 and_line(U8x64 a, uint8_t mask) { return {_mm512_and_si512(a.v, all_bytes(mask))}; }
 inline U8x64 flip_line(U8x64 a, uint8_t mask) { return {_mm512_xor_si512(a.v, all_bytes(mask))}; }
+inline U8x64 add_line(U8x64 a, uint8_t b) { return {_mm512_add_epi8(a.v, all_bytes(b))}; }
 template <int N>
 inline U8x64 shr_line(U8x64 a) {
   return {_mm512_srli_epi32(a.v, N)};

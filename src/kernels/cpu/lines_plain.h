@@ -49,6 +49,12 @@ inline U8x64 and_line(const U8x64& a, uint8_t mask) {
 inline U8x64 flip_line(const U8x64& a, uint8_t mask) {
   return each_row([&](int r) { return a.row[r] ^ four_of(mask); });
 }
+inline U8x64 add_line(const U8x64& a, uint8_t b) {  // no carry from byte to byte
+  return each_row([&](int r) {
+    const uint32_t low = four_of(127);
+    return ((a.row[r] & low) + (four_of(b) & low)) ^ ((a.row[r] ^ four_of(b)) & ~low);
+  });
+}
 template <int N>
 inline U8x64 shr_line(const U8x64& a) {
   return each_row([&](int r) { return a.row[r] >> N; });

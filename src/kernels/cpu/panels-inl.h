@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "encoding/encoding.h"
 #include "kernels/cpu/decode-inl.h"
 #include "kernels/cpu/lines.h"
 
@@ -414,6 +415,31 @@ struct PanelQ3_K : Q3_K {
     take_lines(rows, at + int64_t{offsetof(BlockQ3_K, hmask)} + 16, out, high + 4);
     half<0>(rows, at + int64_t{offsetof(BlockQ3_K, qs)}, high, out);
     half<1>(rows, at + int64_t{offsetof(BlockQ3_K, qs)}, high, out);
+  }
+};
+
+// Any format that its row can take apart (encoding->unpack): readable code makes the codes, and
+// only the transposition is fast.
+struct PanelUnpacked {
+  static constexpr int kElems = 256, kGroup = 16, kOffsetBits = 6;
+  static constexpr bool kBias = false;
+  static void block(const Encoding& encoding, const uint8_t* const* rows, int64_t at,
+                    PanelBlock& out) {
+    int8_t codes[16][kElems];
+    float scales[16][kElems / kGroup];
+    const uint8_t* unpacked[16];
+    for (int r = 0; r < 16; ++r) {
+      encoding.unpack(reinterpret_cast<const std::byte*>(rows[r] + at), codes[r], scales[r]);
+      unpacked[r] = reinterpret_cast<const uint8_t*>(codes[r]);
+    }
+    for (int g = 0; g < kElems / kGroup; ++g) {
+      float scale[16];
+      for (int r = 0; r < 16; ++r) scale[r] = scales[r][g];
+      out.scale(g, load(scale));
+      U8x64 lines[4];
+      load_lines(unpacked, 16 * g, lines);
+      for (int i = 0; i < 4; ++i) out.line(4 * g + i, add_line(lines[i], 1 << kOffsetBits));
+    }
   }
 };
 
