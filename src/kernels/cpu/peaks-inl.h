@@ -19,12 +19,12 @@ inline void touch(T& value) {
 
 inline constexpr int kPeakAccumulators = HEARTH_ISA_LEVEL >= 2 ? 24 : 6;
 
-template <class Step>
-inline int64_t peak(int64_t steps, int64_t macs_per_step, Step step) {
-  F32x16 acc[kPeakAccumulators];
+template <class Acc, class Step>
+inline int64_t peak(int64_t steps, int64_t macs_per_step, Acc none, Step step) {
+  Acc acc[kPeakAccumulators];
 #pragma GCC unroll 24
   for (int i = 0; i < kPeakAccumulators; ++i) {
-    acc[i] = zero();
+    acc[i] = none;
     touch(acc[i]);  // or all would be one
   }
   for (int64_t s = 0; s < steps; ++s) {
@@ -39,7 +39,7 @@ inline int64_t peak_f32(int64_t steps) {
   F32x16 a = splat(0.5f), b = splat(0.25f);
   touch(a);
   touch(b);
-  return peak(steps, 16, [a, b](F32x16 acc) { return fma(a, b, acc); });
+  return peak(steps, 16, zero(), [a, b](F32x16 acc) { return fma(a, b, acc); });
 }
 
 #if HEARTH_ISA_LEVEL >= 3
@@ -47,17 +47,16 @@ inline int64_t peak_bf16(int64_t steps) {
   Bf16x32 a = round_bf16(splat(0.5f), splat(0.5f)), b = a;
   touch(a);
   touch(b);
-  return peak(steps, 32, [a, b](F32x16 acc) { return dot_bf16(a, b, acc); });
+  return peak(steps, 32, zero(), [a, b](F32x16 acc) { return dot_bf16(a, b, acc); });
 }
 
 inline int64_t peak_int8(int64_t steps) {
   Bf16x32 a = round_bf16(splat(0.5f), splat(0.5f)), b = a;
   touch(a);
   touch(b);
-  return peak(steps, 64, [a, b](F32x16 acc) {
-    return F32x16{_mm512_castsi512_ps(
-        _mm512_dpbusd_epi32(_mm512_castps_si512(acc.v), a.v, b.v))};
-  });
+  // A sum of integers stays in its own type: as F32x16 it went through the stack at every step.
+  return peak(steps, 64, _mm512_setzero_si512(),
+              [a, b](__m512i acc) { return _mm512_dpbusd_epi32(acc, a.v, b.v); });
 }
 #endif
 
