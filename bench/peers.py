@@ -30,12 +30,14 @@ import pathlib
 import re
 import subprocess
 import sys
+import time
 
-from peerlib.parts import PARTS, jobs_of
+from peerlib.parts import PARTS, Neighbours, jobs_of
 from peerlib.programs import hearth_programs, processor, rival_programs, run
 from peerlib.tables import Figures, as_json, limits_of, markdown, number, table_rows
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+NEIGHBOURS_MAX = 0.1  # cores; with more, a run says more about the neighbours
 
 
 def commit():
@@ -51,22 +53,48 @@ def warm(path):
             pass
 
 
+def wait_until_quiet(deadline):
+    """Returns when two seconds went by without other work, or at the deadline."""
+    while time.monotonic() < deadline:
+        with Neighbours() as others:
+            time.sleep(2)
+        if others.cores < NEIGHBOURS_MAX:
+            return
+
+
+def undisturbed(options, job, program, model):
+    """What the job gives and what the neighbours took, asked again while they get in its way."""
+    deadline = time.monotonic() + options.patience
+    while True:
+        wait_until_quiet(deadline)
+        known = len(program.reports)
+        with Neighbours() as others:
+            found = job.ask(program, model)
+        if others.cores < NEIGHBOURS_MAX or time.monotonic() >= deadline:
+            return found, others.cores
+        del program.reports[known:]
+        print(f"{model.name} {program.rival or 'Hearth'} {program.setting}: others took "
+              f"{others.cores:.2f} cores, once more", file=sys.stderr)
+
+
 def measure(options, programs):
-    """All rounds of all models."""
-    figures = Figures(programs)
+    """All rounds of all models; the runs that others disturbed to the end are counted."""
+    figures, disturbed = Figures(programs), 0
     for model in options.models:
         warm(model)
         for i in range(options.rounds):
             turn = i % len(programs)
             for job in jobs_of(options):
                 for program in programs[turn:] + programs[:turn]:
-                    found = job.ask(program, model)
+                    found, cores = undisturbed(options, job, program, model)
+                    disturbed += cores >= NEIGHBOURS_MAX
                     for row, value in found.items():
                         figures.add(model, program, row, value)
                     told = ", ".join(f"{row.label()} {number(v)}" for row, v in found.items())
                     print(f"{model.name} {i + 1}/{options.rounds} {program.rival or 'Hearth'} "
-                          f"{program.setting}: {told or 'nothing'}", file=sys.stderr)
-    return figures
+                          f"{program.setting}: {told or 'nothing'}; others {cores:.2f} cores",
+                          file=sys.stderr)
+    return figures, disturbed
 
 
 def perplexity_rows(options, programs):
@@ -91,7 +119,7 @@ def versions(programs):
     return found
 
 
-def limits_line(programs, options):
+def limits_line(programs):
     reports = [r for p in programs if p.rival is None for r in p.reports]
     lines = []
     for threads in sorted({r["threads"] for r in reports}):
@@ -102,8 +130,10 @@ def limits_line(programs, options):
     return "; ".join(lines) or "not measured by these parts"
 
 
-def report_text(options, programs, figures):
+def report_text(options, programs, figures, disturbed):
     """The section for bench/RESULTS.md."""
+    noise = (f" In {disturbed} runs other processes took more than {NEIGHBOURS_MAX} cores."
+             if disturbed else "")
     reports = [r for p in programs if p.rival is None for r in p.reports]
     isa = f", kernels {reports[0]['isa']}" if reports else ""
     text = [f"## {datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d}, {commit()}, "
@@ -111,7 +141,7 @@ def report_text(options, programs, figures):
             f"{processor()}, {options.threads} threads{isa}; medians of {options.rounds} "
             f"interleaved rounds, tokens/s where nothing else is said. "
             f"{', '.join(f'{k} {v}' for k, v in versions(programs).items())}. {options.note}", "",
-            f"Limits measured in the same run: {limits_line(programs, options)}.", "",
+            f"Limits measured in the same run: {limits_line(programs)}.{noise}", "",
             markdown(*table_rows(figures))]
     quality = perplexity_rows(options, programs)
     if quality:
@@ -160,6 +190,9 @@ def parse_arguments():
     add("--llama-perplexity", type=pathlib.Path)
     add("--text", type=pathlib.Path, help="for perplexity")
     add("--chunks", type=int, default=20)
+    add("--patience", type=float, default=0, metavar="SECONDS",
+        help="a run waits so long for a quiet machine, and is repeated within that time when "
+        f"other processes took {NEIGHBOURS_MAX} cores from it (0)")
     add("--note", default="", help="a sentence for the head of the table")
     add("--json", type=pathlib.Path, metavar="FILE", help="every figure, for bench/roofline.py")
     add("--append", action="store_true", help="add the table to bench/RESULTS.md")
@@ -169,8 +202,8 @@ def parse_arguments():
 def main():
     options = parse_arguments()
     programs = hearth_programs(options) + rival_programs(options)
-    figures = measure(options, programs)
-    text = report_text(options, programs, figures)
+    figures, disturbed = measure(options, programs)
+    text = report_text(options, programs, figures, disturbed)
     print(text)
     if options.json:
         options.json.write_text(json.dumps(json_of(options, programs, figures), indent=1) + "\n")

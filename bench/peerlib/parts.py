@@ -1,8 +1,12 @@
 """The parts of a comparison: which jobs they are, and the rows of figures that a job gives."""
 import contextlib
 import dataclasses
+import os
+import pathlib
+import resource
 import subprocess
 import sys
+import time
 
 PARTS = ("prompt", "generation", "batch", "depth", "load", "busy")
 
@@ -84,6 +88,31 @@ def busy_core():
     finally:
         other.kill()
         other.wait()
+
+
+class Neighbours:
+    """What other processes of the machine, or its host, took while the block ran: `.cores`, 0.5 for
+    half of one. 0 where /proc/stat is not there."""
+
+    def __enter__(self):
+        self.start, self.before = time.monotonic(), self.others()
+        return self
+
+    def __exit__(self, *_):
+        self.cores = (self.others() - self.before) / (time.monotonic() - self.start)
+
+    @staticmethod
+    def others():
+        """Seconds of processors, less those of this process and of its children that ended."""
+        stat = pathlib.Path("/proc/stat")
+        if not stat.exists():
+            return 0.0
+        user, nice, system, _, _, irq, soft, steal = map(int, stat.read_text().split()[1:9])
+        spent = (user + nice + system + irq + soft + steal) / os.sysconf("SC_CLK_TCK")
+        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN):
+            usage = resource.getrusage(who)
+            spent -= usage.ru_utime + usage.ru_stime
+        return spent
 
 
 def jobs_of(options):

@@ -94,6 +94,7 @@ class LlamaBench:
         self.batched, self.batched_extra = batched, batched_extra
         self.help = help_of(path)
         self.build = ""
+        self.reports = []  # none: these do not measure the machine
 
     def rows(self, model, threads, *words):
         out = run(self.path, "-m", model, "-t", threads, "-r", 1, "-o", "json", *self.extra,
