@@ -26,6 +26,7 @@ bench/RESULTS.md.
 import argparse
 import datetime
 import json
+import os
 import pathlib
 import re
 import subprocess
@@ -77,9 +78,8 @@ def undisturbed(options, job, program, model):
               f"{others.cores:.2f} cores, once more", file=sys.stderr)
 
 
-def measure(options, programs):
-    """All rounds of all models; the runs that others disturbed to the end are counted."""
-    figures, disturbed = Figures(programs), 0
+def measure(options, programs, figures):
+    """All rounds of all models, into `figures`."""
     for model in options.models:
         warm(model)
         for i in range(options.rounds):
@@ -87,14 +87,13 @@ def measure(options, programs):
             for job in jobs_of(options):
                 for program in programs[turn:] + programs[:turn]:
                     found, cores = undisturbed(options, job, program, model)
-                    disturbed += cores >= NEIGHBOURS_MAX
+                    figures.disturbed += cores >= NEIGHBOURS_MAX
                     for row, value in found.items():
                         figures.add(model, program, row, value)
                     told = ", ".join(f"{row.label()} {number(v)}" for row, v in found.items())
                     print(f"{model.name} {i + 1}/{options.rounds} {program.rival or 'Hearth'} "
                           f"{program.setting}: {told or 'nothing'}; others {cores:.2f} cores",
                           file=sys.stderr)
-    return figures, disturbed
 
 
 def perplexity_rows(options, programs):
@@ -130,10 +129,10 @@ def limits_line(programs):
     return "; ".join(lines) or "not measured by these parts"
 
 
-def report_text(options, programs, figures, disturbed):
+def report_text(options, programs, figures):
     """The section for bench/RESULTS.md."""
-    noise = (f" In {disturbed} runs other processes took more than {NEIGHBOURS_MAX} cores."
-             if disturbed else "")
+    noise = (f" In {figures.disturbed} runs other processes took more than {NEIGHBOURS_MAX} cores."
+             if figures.disturbed else "")
     reports = [r for p in programs if p.rival is None for r in p.reports]
     isa = f", kernels {reports[0]['isa']}" if reports else ""
     text = [f"## {datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d}, {commit()}, "
@@ -167,15 +166,29 @@ def list_of(allowed):
     return parse
 
 
+def program(text):
+    path = pathlib.Path(text)
+    if not path.is_file() or not os.access(path, os.X_OK):
+        raise argparse.ArgumentTypeError(f"{text} is no program")
+    return path
+
+
+def file(text):
+    path = pathlib.Path(text)
+    if not path.is_file():
+        raise argparse.ArgumentTypeError(f"there is no file {text}")
+    return path
+
+
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add("models", nargs="+", type=pathlib.Path, metavar="MODEL.gguf")
-    add("--hearth", default=ROOT / "build/release/hearth", type=pathlib.Path)
-    add("--llama-bench", type=pathlib.Path)
-    add("--llama-batched-bench", type=pathlib.Path, help="for the part batch")
-    add("--ik-bench", type=pathlib.Path, help="llama-bench of ik_llama.cpp")
+    add("models", nargs="+", type=file, metavar="MODEL.gguf")
+    add("--hearth", default=str(ROOT / "build/release/hearth"), type=program)
+    add("--llama-bench", type=program)
+    add("--llama-batched-bench", type=program, help="for the part batch")
+    add("--ik-bench", type=program, help="llama-bench of ik_llama.cpp")
     add("--parts", type=list_of(PARTS), default=["prompt", "generation"], metavar="NAME,NAME",
         help=f"of {', '.join(PARTS)} (prompt,generation)")
     add("--precision", type=list_of(("exact", "high", "fast")), default=["high"],
@@ -187,8 +200,8 @@ def parse_arguments():
     add("--depth", type=int, default=7168)
     add("--threads", type=int, default=2)
     add("--rounds", type=int, default=3)
-    add("--llama-perplexity", type=pathlib.Path)
-    add("--text", type=pathlib.Path, help="for perplexity")
+    add("--llama-perplexity", type=program)
+    add("--text", type=file, help="for perplexity")
     add("--chunks", type=int, default=20)
     add("--patience", type=float, default=0, metavar="SECONDS",
         help="a run waits so long for a quiet machine, and is repeated within that time when "
@@ -202,11 +215,17 @@ def parse_arguments():
 def main():
     options = parse_arguments()
     programs = hearth_programs(options) + rival_programs(options)
-    figures, disturbed = measure(options, programs)
-    text = report_text(options, programs, figures, disturbed)
+    figures, stopped = Figures(programs), None
+    try:
+        measure(options, programs, figures)
+    except (KeyboardInterrupt, SystemExit) as reason:  # what was measured until then still counts
+        stopped = reason
+    text = report_text(options, programs, figures) if figures.values else ""
     print(text)
     if options.json:
         options.json.write_text(json.dumps(json_of(options, programs, figures), indent=1) + "\n")
+    if stopped:
+        raise stopped
     if options.append:
         results = ROOT / "bench/RESULTS.md"
         results.write_text(results.read_text().rstrip("\n") + "\n\n" + text)

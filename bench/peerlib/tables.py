@@ -10,6 +10,7 @@ class Figures:
     def __init__(self, programs):
         self.programs = programs
         self.values = {}
+        self.disturbed = 0  # runs from which other processes took too much
 
     def add(self, model, program, row, value):
         self.values.setdefault((model, self.programs.index(program), row), []).append(value)
@@ -116,7 +117,8 @@ def table_rows(figures):
     for model in figures.models():
         for row in figures.rows(model):
             for ours in (p for p in figures.programs if p.rival is None):
-                rows.append(one_row(figures, model, row, ours, rivals))
+                if figures.of(model, ours, row):
+                    rows.append(one_row(figures, model, row, ours, rivals))
     used = [i for i in range(len(head)) if any(r[i] not in ("", "–") for r in rows)]
     return [head[i] for i in used], [[r[i] for i in used] for r in rows]
 
