@@ -17,27 +17,20 @@ inline void touch(T& value) {
   asm volatile("" : "+m"(value)::"memory");
 }
 
-#if HEARTH_ISA_LEVEL >= 3
-// In a register: through memory, g++ 12 stores a sum of integers at every step of the loop, and the
-// rate came out at less than half.
-inline void touch(__m512i& value) { asm volatile("" : "+v"(value)); }
-#endif
-
 inline constexpr int kPeakAccumulators = HEARTH_ISA_LEVEL >= 2 ? 24 : 6;
 
-template <class Acc, class Step>
-inline int64_t peak(int64_t steps, int64_t macs_per_step, Acc none, Step step) {
-  Acc acc[kPeakAccumulators];
+template <class Step>
+inline int64_t peak(int64_t steps, int64_t macs_per_step, Step step) {
+  F32x16 acc[kPeakAccumulators];
 #pragma GCC unroll 24
   for (int i = 0; i < kPeakAccumulators; ++i) {
-    acc[i] = none;
+    acc[i] = zero();
     touch(acc[i]);  // or all would be one
   }
   for (int64_t s = 0; s < steps; ++s) {
 #pragma GCC unroll 24
     for (int i = 0; i < kPeakAccumulators; ++i) acc[i] = step(acc[i]);
   }
-#pragma GCC unroll 24
   for (int i = 0; i < kPeakAccumulators; ++i) touch(acc[i]);
   return steps * kPeakAccumulators * macs_per_step;
 }
@@ -46,7 +39,7 @@ inline int64_t peak_f32(int64_t steps) {
   F32x16 a = splat(0.5f), b = splat(0.25f);
   touch(a);
   touch(b);
-  return peak(steps, 16, zero(), [a, b](F32x16 acc) { return fma(a, b, acc); });
+  return peak(steps, 16, [a, b](F32x16 acc) { return fma(a, b, acc); });
 }
 
 #if HEARTH_ISA_LEVEL >= 3
@@ -54,15 +47,17 @@ inline int64_t peak_bf16(int64_t steps) {
   Bf16x32 a = round_bf16(splat(0.5f), splat(0.5f)), b = a;
   touch(a);
   touch(b);
-  return peak(steps, 32, zero(), [a, b](F32x16 acc) { return dot_bf16(a, b, acc); });
+  return peak(steps, 32, [a, b](F32x16 acc) { return dot_bf16(a, b, acc); });
 }
 
 inline int64_t peak_int8(int64_t steps) {
   Bf16x32 a = round_bf16(splat(0.5f), splat(0.5f)), b = a;
   touch(a);
   touch(b);
-  return peak(steps, 64, _mm512_setzero_si512(),
-              [a, b](__m512i acc) { return _mm512_dpbusd_epi32(acc, a.v, b.v); });
+  return peak(steps, 64, [a, b](F32x16 acc) {
+    return F32x16{_mm512_castsi512_ps(
+        _mm512_dpbusd_epi32(_mm512_castps_si512(acc.v), a.v, b.v))};
+  });
 }
 #endif
 
