@@ -4,7 +4,8 @@
 // (multiply-adds per second count). The weights of one row are several copies, beyond the caches.
 // On a busy machine HEARTH_BENCH_CPU_TIME=1 counts the processor time of the slowest member in
 // place of the clock on the wall. HEARTH_BENCH_IN_CACHE=1 takes one copy of the weights: with few
-// outputs that shows what the arithmetic alone costs.
+// outputs that shows what the arithmetic alone costs. HEARTH_BENCH_ROWS=1,8 and
+// HEARTH_BENCH_COMPUTES=int8,int8x2 take some of the columns.
 #include <time.h>
 
 #include <algorithm>
@@ -13,6 +14,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -50,6 +52,33 @@ std::vector<std::byte> weights(size_t bytes) {
   return out;
 }
 
+// HEARTH_BENCH_COMPUTES=bf16,int8 picks; the others are left out.
+std::vector<Compute> chosen() {
+  const char* wanted = std::getenv("HEARTH_BENCH_COMPUTES");
+  std::vector<Compute> out;
+  std::string names = wanted != nullptr ? wanted : "f32,bf16,int8,int8x2";
+  names = "," + names + ",";
+  for (int i = 0; i < 4; ++i) {
+    const auto compute = static_cast<Compute>(i);
+    if (names.contains("," + std::string(name_of(compute)) + ",")) out.push_back(compute);
+  }
+  return out;
+}
+
+int64_t number(const char* text, int64_t otherwise) {
+  std::from_chars(text, text + std::strlen(text), otherwise);
+  return otherwise;
+}
+
+std::vector<int64_t> numbers(const char* list, std::vector<int64_t> otherwise) {
+  if (list == nullptr) return otherwise;
+  std::vector<int64_t> out;
+  for (const char* p = list; *p != '\0'; p += *p == ',') {
+    out.push_back(std::strtoll(p, const_cast<char**>(&p), 10));
+  }
+  return out;
+}
+
 class Bench {
  public:
   Bench(ThreadPool& pool, const Setting& setting) : pool_(pool), set_(setting) {
@@ -60,14 +89,14 @@ class Bench {
   double time(const Encoding& encoding, const std::vector<std::byte>& w, int64_t copies,
               int64_t rows, Compute compute) {
     std::vector<float> x(static_cast<size_t>(rows * set_.k), 0.5f);
-    std::vector<uint16_t> x16(x.size());
-    set_.kernels->to_bf16(x.data(), x16.data(), static_cast<int64_t>(x.size()));
+    std::vector<std::byte> packed(activation_bytes(compute, rows * set_.k));
+    set_.kernels->pack(x.data(), compute, packed.data(), rows * set_.k);
     std::vector<float> y(static_cast<size_t>(rows * set_.outputs));
     MatmulArgs a = {};
     a.encoding = &encoding;
     a.row_bytes = encoding.bytes_of(static_cast<uint64_t>(set_.k));
     a.k = set_.k;
-    a.x = compute == Compute::kF32 ? static_cast<const void*>(x.data()) : x16.data();
+    a.x = packed.data();
     a.x_stride = set_.k;
     a.rows = rows;
     a.y = y.data();
@@ -82,7 +111,7 @@ class Bench {
         a.weights = w.data() + copy * set_.outputs * static_cast<int64_t>(a.row_bytes);
         pool_.run([&](int member) {
           MatmulArgs mine = a;
-          const auto part = ThreadPool::slice(set_.outputs, member, pool_.size(), 4);
+          const auto part = ThreadPool::slice(set_.outputs, member, pool_.size(), 32);
           mine.out_begin = part.begin;
           mine.out_end = part.end;
           mine.scratch = scratch_[static_cast<size_t>(member)].data();
@@ -104,12 +133,16 @@ class Bench {
         in_cache_ ? 1 : static_cast<int64_t>(1 + (uint64_t{160} << 20) / bytes);
     const auto w = weights(bytes * static_cast<size_t>(copies));
     std::printf("%-8s", e.name.data());
-    for (const Compute compute : {Compute::kF32, Compute::kBf16}) {
+    for (const Compute compute : computes_) {
+      if (compute >= Compute::kInt8 && !set_.kernels->has_integers(e)) continue;
       const double macs = static_cast<double>(set_.k * set_.outputs) / 1e9;
-      std::printf("  %6.2f", static_cast<double>(bytes) / 1e9 / time(e, w, copies, 1, compute));
-      std::printf(" %6.2f", static_cast<double>(bytes) / 1e9 / time(e, w, copies, 4, compute));
-      std::printf(" %6.1f", 16 * macs / time(e, w, 1, 16, compute));
-      std::printf(" %6.1f", 512 * macs / time(e, w, 1, 512, compute));
+      for (const int64_t rows : rows_) {
+        const double took = time(e, w, rows < 16 ? copies : 1, rows, compute);
+        const bool reads = rows < 16;
+        std::printf(" %7.1f", (reads ? static_cast<double>(bytes) / 1e9
+                                     : static_cast<double>(rows) * macs) / took);
+      }
+      std::printf(" ");
       std::fflush(stdout);
     }
     std::printf("\n");
@@ -118,15 +151,12 @@ class Bench {
  private:
   ThreadPool& pool_;
   Setting set_;
+  std::vector<int64_t> rows_ = numbers(std::getenv("HEARTH_BENCH_ROWS"), {1, 4, 16, 512});
+  std::vector<Compute> computes_ = chosen();
   bool in_cache_ = std::getenv("HEARTH_BENCH_IN_CACHE") != nullptr;
   bool cpu_time_ = std::getenv("HEARTH_BENCH_CPU_TIME") != nullptr;
   std::vector<std::vector<std::byte>> scratch_;
 };
-
-int64_t number(const char* text, int64_t otherwise) {
-  std::from_chars(text, text + std::strlen(text), otherwise);
-  return otherwise;
-}
 
 int main_of(int argc, char** argv) {
   ThreadPool pool(static_cast<int>(argc > 1 ? number(argv[1], 1) : default_threads()));
@@ -144,8 +174,9 @@ int main_of(int argc, char** argv) {
   limits();
   std::printf("%d threads, %s, k %lld, outputs %lld\n", pool.size(), setting.kernels->isa.data(),
               static_cast<long long>(setting.k), static_cast<long long>(setting.outputs));
-  std::printf("          -- f32: GB/s --  - GMAC/s -    -- bf16: GB/s -  - GMAC/s -\n");
-  std::printf("format    1 row  4 rows  16    512      1 row  4 rows  16    512 rows\n");
+  std::printf("Up to 15 rows: GB/s of weights; from 16 on: GMAC/s. Rows 1, 4, 16, 512 for each of");
+  for (const Compute compute : chosen()) std::printf(" %s", name_of(compute).data());
+  std::printf("\n");
   Bench bench(pool, setting);
   if (argc > 5) {
     for (int i = 5; i < argc; ++i) bench.format(argv[i]);

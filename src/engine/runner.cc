@@ -67,12 +67,19 @@ Runner::Runner(std::shared_ptr<const Model> model, const RunnerOptions& options)
 Runner::~Runner() = default;
 
 std::string_view Runner::compute_name() const {
+  for (const Weight& w : model_->weights) {
+    if (w.rows > 1 && kernels_->has_integers(w.encoding()))
+      return name_of(compute_for(w, false));
+  }
   return precision_ != Precision::kExact && kernels_->has_bf16 ? "bf16" : "f32";
 }
 
-Compute Runner::compute_for(const Weight& w) const {
-  bool bf16 = precision_ != Precision::kExact && kernels_->has_bf16 && &w.encoding() != &k_f32;
-  return bf16 ? Compute::kBf16 : Compute::kF32;
+Compute Runner::compute_for(const Weight& w, bool head) const {
+  if (precision_ == Precision::kExact) return Compute::kF32;
+  // The head has few rows: its weights are read either way, and a second digit costs nothing.
+  if (kernels_->has_integers(w.encoding()))
+    return precision_ == Precision::kFast && !head ? Compute::kInt8 : Compute::kInt8x2;
+  return kernels_->has_bf16 && &w.encoding() != &k_f32 ? Compute::kBf16 : Compute::kF32;
 }
 
 Compute Runner::attention_compute() const {
@@ -152,7 +159,7 @@ Result<void> Runner::forward(const Batch& batch, KvCache& cache, const LogitsSin
   if (batch.rows.empty()) return {};
   Step step{.batch = &batch, .cache = &cache, .sink = &sink};
   TRY(prepare(batch, cache, step));
-  bf16_of_ = -1;
+  packed_of_ = -1;
   int32_t layer = -1;
   Result<void> ran;
   for (const Op& op : model_->program.ops) {
@@ -234,19 +241,22 @@ void Runner::norm(const Op& op, Step& step) {
 const void* Runner::activations(const float* x, int64_t rows, int64_t width, Compute compute,
                                 int32_t value_id) {
   if (compute == Compute::kF32) return x;
-  if (value_id >= 0 && bf16_of_ == value_id) return bf16_.data();
-  bf16_of_ = value_id;
-  bf16_.resize(std::max(bf16_.size(), static_cast<size_t>(rows * width)));
+  if (value_id >= 0 && packed_of_ == value_id && packed_as_ == compute) return packed_.data();
+  packed_of_ = value_id;
+  packed_as_ = compute;
+  packed_.resize(std::max(packed_.size(), activation_bytes(compute, rows * width)));
   parallel_rows(rows, width, [&](int64_t begin, int64_t end) {
-    kernels_->to_bf16(x + begin * width, bf16_.data() + begin * width, (end - begin) * width);
+    kernels_->pack(x + begin * width, compute,
+                   packed_.data() + activation_bytes(compute, begin * width),
+                   (end - begin) * width);
   });
-  return bf16_.data();
+  return packed_.data();
 }
 
 void Runner::matmul(const Op& op, Step& step) {
   const Weight& w = weight(op.weight);
   float* out = buffer(op.out);
-  Compute compute = compute_for(w);
+  Compute compute = compute_for(w, false);
   const void* x = activations(buffer(op.a), step.rows, w.cols, compute, op.a.id);
   if (op.b && buffer(op.b) != out)
     std::memcpy(out, buffer(op.b), static_cast<size_t>(step.rows * w.rows) * sizeof(float));
@@ -264,7 +274,7 @@ void Runner::matmul(const Op& op, Step& step) {
                   .accumulate = static_cast<bool>(op.b),
                   .compute = compute};
   pool_.run([&](int member) {
-    auto part = ThreadPool::slice(w.rows, member, pool_.size(), 16);
+    auto part = ThreadPool::slice(w.rows, member, pool_.size(), kMatmulUnit);
     if (part.empty()) return;
     MatmulArgs mine = args;
     mine.out_begin = part.begin;
@@ -364,7 +374,7 @@ Result<void> Runner::head(const Op& op, Step& step) {
   const Weight& w = weight(op.weight);
   const float* x = buffer(op.a);
   auto wanted = static_cast<int64_t>(step.logit_rows.size());
-  Compute compute = compute_for(w);
+  Compute compute = compute_for(w, true);
   for (int64_t first = 0; first < wanted; first += kHeadRows) {
     int64_t rows = std::min(kHeadRows, wanted - first);
     gathered_.resize(std::max(gathered_.size(), static_cast<size_t>(rows * w.cols)));
@@ -375,7 +385,7 @@ Result<void> Runner::head(const Op& op, Step& step) {
                   static_cast<size_t>(w.cols) * sizeof(float));
     const void* in = activations(gathered_.data(), rows, w.cols, compute, -1);
     pool_.run([&](int member) {
-      auto part = ThreadPool::slice(w.rows, member, pool_.size(), 16);
+      auto part = ThreadPool::slice(w.rows, member, pool_.size(), kMatmulUnit);
       if (part.empty()) return;
       kernels_->matmul({.encoding = &w.encoding(), .weights = w.data(),
                         .row_bytes = w.row_bytes(), .k = w.cols, .x = in, .x_stride = w.cols,

@@ -22,8 +22,8 @@ namespace hearth {
 
 enum class Precision : uint8_t {
   kExact,  // float32 throughout
-  kHigh,   // activations in bf16 where the processor multiplies them, else float32
-  kFast,   // the same as high, until there are int8 kernels
+  kHigh,   // activations as two int8 digits beside quantized weights, else bf16 or float32
+  kFast,   // activations as one int8 digit beside quantized weights, but for the output head
 };
 
 Result<Precision> parse_precision(std::string_view name);
@@ -50,7 +50,7 @@ class Runner {
   const Kernels& kernels() const { return *kernels_; }
   Precision precision() const { return precision_; }
   int threads() const { return pool_.size(); }
-  // What the matrix products compute in: "f32" or "bf16".
+  // What the matrix products compute in: "f32", "bf16", "int8" or "int8x2".
   std::string_view compute_name() const;
 
   // One step. Reserves cache for the rows and advances their sequences. kInvalid for token ids
@@ -76,7 +76,7 @@ class Runner {
   void store_kv(const Op& op, Step& step);
   Result<void> head(const Op& op, Step& step);
   Result<void> prepare(const Batch& batch, KvCache& cache, Step& step);
-  Compute compute_for(const Weight& weight) const;
+  Compute compute_for(const Weight& weight, bool head) const;
   Compute attention_compute() const;
   // The input of a product in the form it needs, for `rows` rows of `width` floats.
   const void* activations(const float* x, int64_t rows, int64_t width, Compute compute,
@@ -94,8 +94,9 @@ class Runner {
   std::vector<std::vector<float>> buffers_;
   int64_t buffer_rows_ = 0;
   std::vector<std::unique_ptr<std::byte[]>> scratch_;  // per member
-  std::vector<uint16_t> bf16_;
-  int32_t bf16_of_ = -1;  // the value whose copy bf16_ holds
+  std::vector<std::byte> packed_;
+  int32_t packed_of_ = -1;  // the value whose copy packed_ holds, and in which form
+  Compute packed_as_ = Compute::kF32;
   std::vector<RopeTable> ropes_;
   std::vector<float> cos_, sin_;      // of the step's rows: per table, row, pair
   std::vector<size_t> rope_offsets_;  // per table

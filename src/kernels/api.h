@@ -13,6 +13,10 @@
 //    code included, gives the same bits.
 //  - bf16 products (AVX512-BF16): 16 lanes of pairs, lane i takes elements 2i and 2i+1 of each 32,
 //    by vdpbf16ps, then the same tree. Bits are one thing per instruction set.
+//  - integer products: exact within a group of values that share a scale; then, group after group
+//    in order, acc = fma(group scale * activation scale, float(sum), acc) and, where the format has
+//    minimums, acc = fma(minimum, sum of activations, acc). Every instruction set, the plain code
+//    included, gives the same bits.
 //  - softmax and weighted sums of values: positions in order, in blocks of kKvBlock positions
 //    counted from position 0 of the sequence.
 // Source of the fixed-order idea: batch-invariant kernels (Thinking Machines Lab, 2025).
@@ -35,7 +39,41 @@ inline constexpr size_t kKernelScratchBytes = size_t{4} << 20;
 enum class Compute : uint8_t {
   kF32,   // activations and decoded weights in float32
   kBf16,  // both rounded to bfloat16 (nearest even), products accumulated in float32
+  // The weights' own integer codes, exactly, times activations as integers under one scale per 32
+  // values; sums of 32 (16 where the format's scales are so fine) are exact, and float32 beyond.
+  kInt8,    // activations of one signed digit: |q| <= 127
+  kInt8x2,  // of two: q = 128 * first + second, |q| <= 8191, digits within -64 .. 64
 };
+
+// "f32", "bf16", "int8", "int8x2".
+std::string_view name_of(Compute compute);
+
+// Outputs are best dealt out to threads in whole multiples of this.
+inline constexpr int64_t kMatmulUnit = 32;
+
+// Thirty-two activations for the integer computes. Value i is scale * q[i], where q[i] is
+// digits[0][i], or 128 * digits[0][i] + digits[1][i]. The sums are over all, the first 16 and the
+// last 16; offsets and minimums of weights need them.
+template <int kDigits>
+struct ActivationBlock {
+  float scale;       // NaN where an activation is not finite (and then every q is 0)
+  float sums[3];     // scale * (sum of q)
+  int32_t minus[3];  // -(sum of q)
+  int8_t digits[kDigits][32];
+};
+static_assert(sizeof(ActivationBlock<1>) == 60 && sizeof(ActivationBlock<2>) == 92);
+
+// Bytes of `count` activations in the form that a compute takes; whole blocks for the integers.
+constexpr size_t activation_bytes(Compute compute, int64_t count) {
+  const auto n = static_cast<size_t>(count);
+  switch (compute) {
+    case Compute::kF32: return n * sizeof(float);
+    case Compute::kBf16: return n * sizeof(uint16_t);
+    case Compute::kInt8: return n / 32 * sizeof(ActivationBlock<1>);
+    case Compute::kInt8x2: return n / 32 * sizeof(ActivationBlock<2>);
+  }
+  return 0;
+}
 
 enum class KvType : uint8_t { kF32, kF16 };
 
@@ -46,8 +84,8 @@ struct MatmulArgs {
   const std::byte* weights;    // rows of k values, row_bytes apart
   size_t row_bytes;
   int64_t k;                   // a multiple of the encoding's block
-  const void* x;               // (rows, x_stride) float, or uint16 bfloat16 for kBf16
-  int64_t x_stride;            // in values
+  const void* x;               // rows in the form of `compute` (see activation_bytes)
+  int64_t x_stride;            // from row to row, in values
   int64_t rows;
   float* y;                    // (rows, y_stride)
   int64_t y_stride;
@@ -84,7 +122,7 @@ struct AttentionArgs {
 };
 
 struct Kernels {
-  std::string_view isa;        // "plain", "avx2", "avx512", "avx512_bf16"
+  std::string_view isa;        // "plain", "avx2", "avx2_vnni", "avx512", "avx512_vnni", "avx512_bf16"
   bool has_bf16;               // Compute::kBf16 runs at speed (it is correct everywhere)
 
   void (*matmul)(const MatmulArgs& args);
@@ -109,6 +147,13 @@ struct Kernels {
   void (*scale)(const float* x, float factor, float* out, int64_t count);
   void (*softcap)(float* x, float cap, int64_t count);
 
+  // Whether matmul has the integer computes for an encoding (else kF32 and kBf16 alone).
+  bool (*has_integers)(const Encoding& encoding);
+
+  // `count` activations (a multiple of 32 for the integers) to the form that a compute takes.
+  // The same bits on every instruction set. Blocks whose largest value is below 2^-100 become 0.
+  void (*pack)(const float* x, Compute compute, void* out, int64_t count);
+
   // Round to nearest even.
   void (*to_bf16)(const float* x, uint16_t* out, int64_t count);
   void (*to_f16)(const float* x, uint16_t* out, int64_t count);
@@ -120,8 +165,7 @@ struct Kernels {
   double (*log_sum_exp)(const float* x, int64_t count);
 };
 
-// The best table for this processor, or the one that HEARTH_CPU names ("plain", "avx2", "avx512",
-// "avx512_bf16"); a name that this processor cannot run is answered with the best and a warning.
+// The best table for this processor, or the one that HEARTH_CPU names (see isa); a name that this processor cannot run is answered with the best and a warning.
 const Kernels& default_kernels();
 
 // By name; nullptr when there is none or this processor cannot run it. "ref" is the readable

@@ -22,14 +22,15 @@ bool has_avx2() {
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
          __builtin_cpu_supports("f16c");
 }
+bool has_avx2_vnni() { return has_avx2() && __builtin_cpu_supports("avxvnni"); }
 bool has_avx512() {
   return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
          __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
 }
+bool has_avx512_vnni() { return has_avx512() && __builtin_cpu_supports("avx512vnni"); }
 // Every processor with the bfloat16 instructions has VNNI, and its file is compiled with both.
 bool has_avx512_bf16() {
-  return has_avx512() && __builtin_cpu_supports("avx512bf16") &&
-         __builtin_cpu_supports("avx512vnni");
+  return has_avx512_vnni() && __builtin_cpu_supports("avx512bf16");
 }
 #endif
 
@@ -37,7 +38,9 @@ bool has_avx512_bf16() {
 constexpr Choice kChoices[] = {
 #ifdef HEARTH_X86
     {&kAvx512Bf16Kernels, &kAvx512Bf16Peaks, has_avx512_bf16},
+    {&kAvx512VnniKernels, &kAvx512VnniPeaks, has_avx512_vnni},
     {&kAvx512Kernels, &kAvx512Peaks, has_avx512},
+    {&kAvx2VnniKernels, &kAvx2VnniPeaks, has_avx2_vnni},
     {&kAvx2Kernels, &kAvx2Peaks, has_avx2},
 #endif
     {&kPlainKernels, &kPlainPeaks, always},
@@ -56,6 +59,16 @@ const Kernels& choose() {
 }
 
 }  // namespace
+
+std::string_view name_of(Compute compute) {
+  switch (compute) {
+    case Compute::kF32: return "f32";
+    case Compute::kBf16: return "bf16";
+    case Compute::kInt8: return "int8";
+    case Compute::kInt8x2: return "int8x2";
+  }
+  return "f32";
+}
 
 const Kernels& default_kernels() {
   static const Kernels& chosen = choose();

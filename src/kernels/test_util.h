@@ -43,7 +43,8 @@ class Random {
 // The tables that this processor can run, but for the oracle.
 inline std::vector<const Kernels*> tables() {
   std::vector<const Kernels*> out;
-  for (const char* name : {"plain", "avx2", "avx512", "avx512_bf16"}) {
+  for (const char* name :
+       {"plain", "avx2", "avx2_vnni", "avx512", "avx512_vnni", "avx512_bf16"}) {
     if (const Kernels* k = find_kernels(name)) out.push_back(k);
   }
   return out;

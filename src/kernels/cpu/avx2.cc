@@ -6,5 +6,8 @@
 
 namespace hearth {
 constinit const Kernels kAvx2Kernels = avx2::make_table("avx2", false);
+constinit const Kernels kAvx2VnniKernels =
+    avx2::make_table<avx2_vnni::integer_products>("avx2_vnni", false);
 constinit const Peaks kAvx2Peaks = avx2::make_peaks();
+constinit const Peaks kAvx2VnniPeaks = avx2::make_peaks(avx2_vnni::integer_peak);
 }  // namespace hearth

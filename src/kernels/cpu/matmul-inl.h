@@ -254,11 +254,6 @@ void matmul_dot(const MatmulArgs& a) {
   matmul_wide<Dot>(a, ops);
 }
 
-inline void matmul(const MatmulArgs& a) {
-  if (a.compute == Compute::kBf16) return matmul_dot<DotBf16>(a);
-  matmul_dot<DotF32>(a);
-}
-
 inline void decode_row(const Encoding& encoding, const std::byte* row, float* out,
                        int64_t count) {
   if (count % 32 == 0) {

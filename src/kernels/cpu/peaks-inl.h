@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "kernels/cpu/lines.h"
 #include "kernels/cpu/tables.h"
 #include "kernels/cpu/vec.h"
 
@@ -19,19 +20,24 @@ inline void touch(T& value) {
 
 inline constexpr int kPeakAccumulators = HEARTH_ISA_LEVEL >= 2 ? 24 : 6;
 
-template <class Step>
-inline int64_t peak(int64_t steps, int64_t macs_per_step, Step step) {
-  F32x16 acc[kPeakAccumulators];
+template <class Acc, class Step>
+inline int64_t peak(Acc start, int64_t steps, int64_t macs_per_step, Step step) {
+  Acc acc[kPeakAccumulators];
 #pragma GCC unroll 24
   for (int i = 0; i < kPeakAccumulators; ++i) {
-    acc[i] = zero();
-    touch(acc[i]);  // or all would be one
+    Acc first = start;
+    touch(first);  // or all would be one
+    acc[i] = first;
   }
   for (int64_t s = 0; s < steps; ++s) {
 #pragma GCC unroll 24
     for (int i = 0; i < kPeakAccumulators; ++i) acc[i] = step(acc[i]);
   }
-  for (int i = 0; i < kPeakAccumulators; ++i) touch(acc[i]);
+#pragma GCC unroll 24
+  for (int i = 0; i < kPeakAccumulators; ++i) {
+    Acc last = acc[i];  // a copy: acc itself would be stored in every round
+    touch(last);
+  }
   return steps * kPeakAccumulators * macs_per_step;
 }
 
@@ -39,7 +45,7 @@ inline int64_t peak_f32(int64_t steps) {
   F32x16 a = splat(0.5f), b = splat(0.25f);
   touch(a);
   touch(b);
-  return peak(steps, 16, [a, b](F32x16 acc) { return fma(a, b, acc); });
+  return peak(zero(), steps, 16, [a, b](F32x16 acc) { return fma(a, b, acc); });
 }
 
 #if HEARTH_ISA_LEVEL >= 3
@@ -47,17 +53,17 @@ inline int64_t peak_bf16(int64_t steps) {
   Bf16x32 a = round_bf16(splat(0.5f), splat(0.5f)), b = a;
   touch(a);
   touch(b);
-  return peak(steps, 32, [a, b](F32x16 acc) { return dot_bf16(a, b, acc); });
+  return peak(zero(), steps, 32, [a, b](F32x16 acc) { return dot_bf16(a, b, acc); });
 }
+#endif
 
+#if HEARTH_ISA_LEVEL >= 1
 inline int64_t peak_int8(int64_t steps) {
-  Bf16x32 a = round_bf16(splat(0.5f), splat(0.5f)), b = a;
+  U8x64 a = {};
+  I32x16 b = int_splat(0x01020304);
   touch(a);
   touch(b);
-  return peak(steps, 64, [a, b](F32x16 acc) {
-    return F32x16{_mm512_castsi512_ps(
-        _mm512_dpbusd_epi32(_mm512_castps_si512(acc.v), a.v, b.v))};
-  });
+  return peak(int_zero(), steps, 64, [a, b](I32x16 acc) { return dot_bytes(acc, a, b); });
 }
 #endif
 
@@ -71,12 +77,14 @@ inline void peak_read(const float* p, int64_t count) {
   for (int j = 0; j < 4; ++j) touch(acc[j]);
 }
 
-inline constexpr Peaks make_peaks() {
 #if HEARTH_ISA_LEVEL >= 3
-  return {peak_f32, peak_bf16, peak_int8, peak_read};
-#else
-  return {peak_f32, nullptr, nullptr, peak_read};
-#endif
+constexpr Peaks make_peaks() { return {peak_f32, peak_bf16, peak_int8, peak_read}; }
+#elif HEARTH_ISA_LEVEL >= 1
+constexpr Peaks make_peaks(int64_t (*int8)(int64_t) = peak_int8) {
+  return {peak_f32, nullptr, int8, peak_read};
 }
+#else
+constexpr Peaks make_peaks() { return {peak_f32, nullptr, nullptr, peak_read}; }
+#endif
 
 }  // namespace hearth::HEARTH_ISA

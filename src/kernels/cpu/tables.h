@@ -20,7 +20,20 @@ struct Peaks {
 // Of the best instruction set that this processor has.
 const Peaks& peaks();
 
-extern const Kernels kPlainKernels, kAvx2Kernels, kAvx512Kernels, kAvx512Bf16Kernels;
-extern const Peaks kPlainPeaks, kAvx2Peaks, kAvx512Peaks, kAvx512Bf16Peaks;
+extern const Kernels kPlainKernels, kAvx2Kernels, kAvx2VnniKernels, kAvx512Kernels,
+    kAvx512VnniKernels, kAvx512Bf16Kernels;
+extern const Peaks kPlainPeaks, kAvx2Peaks, kAvx2VnniPeaks, kAvx512Peaks, kAvx512VnniPeaks,
+    kAvx512Bf16Peaks;
+
+// The parts of kAvx2VnniKernels and kAvx512VnniKernels that use those instructions; the rest of
+// these tables is that of kAvx2Kernels and kAvx512Kernels.
+namespace avx2_vnni {
+void integer_products(const MatmulArgs& args);
+int64_t integer_peak(int64_t steps);
+}  // namespace avx2_vnni
+namespace avx512_vnni {
+void integer_products(const MatmulArgs& args);
+int64_t integer_peak(int64_t steps);
+}  // namespace avx512_vnni
 
 }  // namespace hearth

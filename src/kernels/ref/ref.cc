@@ -23,15 +23,41 @@ float dot_bf16(const float* w, const uint16_t* x, int64_t count) {
   return acc.sum();
 }
 
+// The value that a block of activations stands for, exact in double.
+template <int kDigits>
+double value_of(const void* x, int64_t i) {
+  const auto& block = static_cast<const ActivationBlock<kDigits>*>(x)[i / 32];
+  int q = block.digits[0][i % 32];
+  if (kDigits == 2) q = 128 * q + block.digits[kDigits - 1][i % 32];
+  return static_cast<double>(block.scale) * q;
+}
+
+// In double throughout: near to the order of sums that the tables share, which see.
+float dot_integers(const MatmulArgs& a, const float* w, int64_t row) {
+  const auto* x = static_cast<const std::byte*>(a.x) +
+                  row * static_cast<int64_t>(activation_bytes(a.compute, a.x_stride));
+  double sum = 0;
+  for (int64_t i = 0; i < a.k; ++i) {
+    sum += w[i] * (a.compute == Compute::kInt8 ? value_of<1>(x, i) : value_of<2>(x, i));
+  }
+  return static_cast<float>(sum);
+}
+
+float dot_row(const MatmulArgs& a, const float* w, int64_t row) {
+  const int64_t at = row * a.x_stride;
+  switch (a.compute) {
+    case Compute::kF32: return dot(w, static_cast<const float*>(a.x) + at, a.k);
+    case Compute::kBf16: return dot_bf16(w, static_cast<const uint16_t*>(a.x) + at, a.k);
+    default: return dot_integers(a, w, row);
+  }
+}
+
 void matmul(const MatmulArgs& a) {
   std::vector<float> w(static_cast<size_t>(a.k));
   for (int64_t o = a.out_begin; o < a.out_end; ++o) {
     a.encoding->decode(a.weights + static_cast<size_t>(o) * a.row_bytes, w.data(), w.size());
     for (int64_t r = 0; r < a.rows; ++r) {
-      const int64_t at = r * a.x_stride;
-      float sum = a.compute == Compute::kF32
-                      ? dot(w.data(), static_cast<const float*>(a.x) + at, a.k)
-                      : dot_bf16(w.data(), static_cast<const uint16_t*>(a.x) + at, a.k);
+      float sum = dot_row(a, w.data(), r);
       if (a.bias != nullptr) sum += a.bias[o];
       float& y = a.y[r * a.y_stride + o];
       y = a.accumulate ? y + sum : sum;
@@ -86,6 +112,55 @@ void softcap(float* x, float cap, int64_t count) {
   for (int64_t i = 0; i < count; ++i) x[i] = cap * tanh(x[i] / cap);
 }
 
+bool has_integers(const Encoding& encoding) { return encoding.block_elems % 32 == 0; }
+
+template <int kDigits>
+void pack_block(const float* x, ActivationBlock<kDigits>& out) {
+  const float largest = kDigits == 1 ? 127.0f : 8191.0f;
+  float highest = 0.0f;
+  bool finite = true;
+  for (int i = 0; i < 32; ++i) {
+    finite = finite && std::isfinite(x[i]);
+    highest = std::max(highest, std::fabs(x[i]));
+  }
+  out = {};
+  if (!finite) {
+    out.scale = std::numeric_limits<float>::quiet_NaN();
+    for (float& sum : out.sums) sum = out.scale;
+    return;
+  }
+  if (highest < 0x1p-100f) return;
+  const float inverse = largest / highest;
+  out.scale = highest / largest;
+  for (int i = 0; i < 32; ++i) {
+    const int q = static_cast<int>(std::nearbyint(x[i] * inverse));
+    const int first = kDigits == 1 ? q : (q + 64) >> 7;
+    out.digits[0][i] = static_cast<int8_t>(first);
+    if (kDigits == 2) out.digits[kDigits - 1][i] = static_cast<int8_t>(q - 128 * first);
+    out.minus[0] -= q;
+    out.minus[1 + i / 16] -= q;
+  }
+  for (int i = 0; i < 3; ++i) out.sums[i] = out.scale * static_cast<float>(-out.minus[i]);
+}
+
+template <int kDigits>
+void pack_blocks(const float* x, void* out, int64_t count) {
+  for (int64_t i = 0; i < count; i += 32) {
+    pack_block(x + i, static_cast<ActivationBlock<kDigits>*>(out)[i / 32]);
+  }
+}
+
+void pack(const float* x, Compute compute, void* out, int64_t count) {
+  switch (compute) {
+    case Compute::kF32: std::copy(x, x + count, static_cast<float*>(out)); break;
+    case Compute::kBf16:
+      for (int64_t i = 0; i < count; ++i) static_cast<uint16_t*>(out)[i] = to_bf16(x[i]);
+      break;
+    case Compute::kInt8: pack_blocks<1>(x, out, count); break;
+    case Compute::kInt8x2: pack_blocks<2>(x, out, count); break;
+  }
+}
+
 void to_bf16_row(const float* x, uint16_t* out, int64_t count) {
   for (int64_t i = 0; i < count; ++i) out[i] = to_bf16(x[i]);
 }
@@ -132,6 +207,8 @@ const Kernels kRefKernels = {
     .add = ref::add,
     .scale = ref::scale,
     .softcap = ref::softcap,
+    .has_integers = ref::has_integers,
+    .pack = ref::pack,
     .to_bf16 = ref::to_bf16_row,
     .to_f16 = ref::to_f16_row,
     .all_finite = ref::all_finite,

@@ -1,0 +1,11 @@
+#define HEARTH_ISA avx2_vnni
+#define HEARTH_ISA_LEVEL 1
+#include "kernels/cpu/int8_matmul-inl.h"
+#include "kernels/cpu/peaks-inl.h"
+#include "kernels/cpu/tables.h"
+
+namespace hearth::avx2_vnni {
+static_assert(kDotIsWide, "compiled without the instructions");
+void integer_products(const MatmulArgs& args) { matmul_int8(args); }
+int64_t integer_peak(int64_t steps) { return peak_int8(steps); }
+}  // namespace hearth::avx2_vnni
