@@ -1,7 +1,9 @@
 """From the figures of all rounds to rows of a table, and the table as text."""
 import statistics
 
-PEAKS = {"f32": "f32_tflops", "bf16": "bf16_tflops", "int8": "int8_tops"}
+# What products are computed in: the peak of its arithmetic, and how much work each product is.
+PEAKS = {"f32": ("f32_tflops", 1), "bf16": ("bf16_tflops", 1), "int8": ("int8_tops", 1),
+         "int8x2": ("int8_tops", 2)}  # two digits
 
 
 class Figures:
@@ -67,13 +69,14 @@ def limit_of(reports, model, row):
         return None
     step, tokens = step_of(report, row)
     limits = limits_of(reports, row.threads)
-    peak = limits.get(PEAKS.get(report.get("compute")), 0)
+    key, work = PEAKS.get(report.get("compute"), ("", 1))
+    peak = limits.get(key, 0)
     if not step or not limits.get("read_gb_s"):
         return None
     read = step["weight_bytes"] + (step["cache_bytes"] if row.depth else 0)
     seconds = read / (limits["read_gb_s"] * 1e9)
     if peak:
-        seconds = max(seconds, step["operations"] / (peak * 1e12))
+        seconds = max(seconds, work * step["operations"] / (peak * 1e12))
     return tokens / seconds
 
 
