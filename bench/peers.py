@@ -86,6 +86,8 @@ def measure(options, programs, figures):
             turn = i % len(programs)
             for job in jobs_of(options):
                 for program in programs[turn:] + programs[:turn]:
+                    if not program.answers(job):
+                        continue
                     found, cores = undisturbed(options, job, program, model)
                     figures.disturbed += cores >= NEIGHBOURS_MAX
                     for row, value in found.items():

@@ -1,6 +1,6 @@
 """The programs that are measured: how each is called and what of its output is a figure.
 
-Every program has the same three questions; {} or None where it cannot answer.
+Every program has the same three questions, and answers(job) whether it knows one at all.
 
     speed(model, job)            {"prompt": tokens/s, "generate": tokens/s}
     batch(model, job, batches)   {rows: tokens/s of all rows}
@@ -55,6 +55,9 @@ class Hearth:
         self.path, self.setting = path, precision
         self.reports = []  # what `hearth bench --json` said, with "busy" added
 
+    def answers(self, job):
+        return True
+
     def bench(self, model, job, **options):
         words = [w for key, value in options.items() for w in (f"--{key}", value)]
         done = run(self.path, "bench", model, "--threads", job.threads, "--repeat", 1,
@@ -96,6 +99,9 @@ class LlamaBench:
         self.build = ""
         self.reports = []  # none: these do not measure the machine
 
+    def answers(self, job):
+        return not job.batches or self.batched is not None
+
     def rows(self, model, threads, *words):
         out = run(self.path, "-m", model, "-t", threads, "-r", 1, "-o", "json", *self.extra,
                   *words).stdout
@@ -119,8 +125,6 @@ class LlamaBench:
         return {"generate": rows[-1]["avg_ts"]}
 
     def batch(self, model, job, batches):
-        if self.batched is None:
-            return {}
         prompt, most = 8, max(batches)  # it insists on a prompt
         each = (prompt + job.generate + 255) // 256 * 256
         out = run(self.batched, "-m", model, "-t", job.threads, "-c", most * each, "-npp", prompt,
