@@ -1,66 +1,44 @@
 #!/usr/bin/env python3
-"""Measures Hearth beside llama.cpp: the same files, the same run, interleaved.
+"""Measures Hearth beside llama.cpp and ik_llama.cpp: the same files, the same run, interleaved.
 
-    peers.py MODEL.gguf... --llama-bench PATH [--llama-perplexity PATH --text FILE] [--append]
+    peers.py MODEL.gguf... --llama-bench PATH [--llama-batched-bench PATH] [--ik-bench PATH]
+             [--parts prompt,generation,batch,depth,load,busy] [--precision high,fast]
+             [--rounds 5] [--json FILE] [--append]
 
-Each round runs one program and then the other, so that heat, other loads and the machine's moods
-fall on both; the table has medians over the rounds and the ratio. Nothing is built here: the paths
-are those of programs that are there. --append adds the table to bench/RESULTS.md.
+Each round runs every program once, starting with another one each time, so that heat, other loads
+and the machine's moods fall on all; `hearth bench` measures the machine's limits every time that it
+runs. The table has medians over the rounds; a ratio is the median over the rounds, with its least
+and greatest. llama.cpp is run with and without repacking, ik_llama.cpp with and without -rtr; the
+better setting is named first and is the one in the ratio. Ratios above 1 are in Hearth's favour.
+
+    prompt, generation   --prompt tokens read, --gen tokens made
+    batch                --batches sequences that generate side by side, over one alone
+    depth                both again with --depth tokens in the cache, over none
+    load                 from the start of the process to one token, and peak memory over file size;
+                         the file is in the system's cache
+    busy                 generation while a process that never sleeps holds one core, over a quiet
+                         machine, with 1 thread and with --threads
+
+"of limit" is the share of what bandwidth and peak arithmetic allow (docs/performance.md). Nothing
+is built here: the paths are those of programs that are there. --append adds the table to
+bench/RESULTS.md.
 """
 import argparse
 import datetime
 import json
+import os
 import pathlib
-import platform
 import re
-import statistics
 import subprocess
 import sys
+import time
+
+from peerlib.parts import PARTS, Neighbours, jobs_of
+from peerlib.programs import hearth_programs, processor, rival_programs, run
+from peerlib.tables import Figures, as_json, limits_of, markdown, number, table_rows
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-
-
-def run(*command):
-    done = subprocess.run([str(c) for c in command], capture_output=True, text=True)
-    if done.returncode != 0:
-        sys.exit(f"{' '.join(map(str, command))}: exit {done.returncode}: {done.stderr[-500:]}")
-    return done
-
-
-def hearth_round(options, model):
-    out = json.loads(run(options.hearth, "bench", model, "--prompt", options.prompt, "--gen",
-                         options.gen, "--batch", 1, "--threads", options.threads, "--repeat", 1,
-                         "--precision", options.precision, "--json").stdout)
-    return {"prefill": out["prefill"]["tps"]["median"], "decode": out["decode"][0]["tps"]["median"],
-            "isa": out["isa"], "limits": out["limits"]}
-
-
-def llama_round(options, model):
-    rows = json.loads(run(options.llama_bench, "-m", model, "-p", options.prompt, "-n", options.gen,
-                          "-t", options.threads, "-r", 1, "-o", "json").stdout)
-    prefill = next(r for r in rows if r["n_prompt"] and not r["n_gen"])
-    decode = next(r for r in rows if r["n_gen"] and not r["n_prompt"])
-    return {"prefill": prefill["avg_ts"], "decode": decode["avg_ts"]}
-
-
-def hearth_perplexity(options, model):
-    return json.loads(run(options.hearth, "perplexity", model, options.text, "--ctx", 512,
-                          "--chunks", options.chunks, "--precision", options.precision,
-                          "--threads", options.threads).stdout)["ppl"]
-
-
-def llama_perplexity(options, model):
-    done = run(options.llama_perplexity, "-m", model, "-f", options.text, "-c", 512, "--chunks",
-               options.chunks, "-t", options.threads)
-    found = re.search(r"PPL = ([\d.]+)", done.stdout + done.stderr)
-    return float(found[1]) if found else float("nan")
-
-
-def processor():
-    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.processor()
+NEIGHBOURS_MAX = 0.1  # cores; with more, a run says more about the neighbours
 
 
 def commit():
@@ -69,89 +47,190 @@ def commit():
     return done.stdout.strip() or "unknown"
 
 
-def spread(values):
-    return f"{min(values):.1f}-{max(values):.1f}"
+def warm(path):
+    """Reads the file once, so that no program pays for the disk."""
+    with path.open("rb") as file:
+        while file.read(1 << 24):
+            pass
 
 
-def speed_rows(options, model):
-    """The rounds of one model, as rows of the table."""
-    ours, theirs = [], []
-    for i in range(options.rounds):
-        ours.append(hearth_round(options, model))
-        theirs.append(llama_round(options, model))
-        print(f"{model.name}: round {i + 1} of {options.rounds}: Hearth "
-              f"{ours[-1]['prefill']:.1f} and {ours[-1]['decode']:.1f} tokens/s, llama.cpp "
-              f"{theirs[-1]['prefill']:.1f} and {theirs[-1]['decode']:.1f}", file=sys.stderr)
-    rows = []
-    for what, tokens in (("prefill", options.prompt), ("decode", options.gen)):
-        a, b = [r[what] for r in ours], [r[what] for r in theirs]
-        mine, other = statistics.median(a), statistics.median(b)
-        rows.append([model.name, f"{what} {tokens}", f"{mine:.1f}", spread(a), f"{other:.1f}",
-                     spread(b), f"{mine / other:.2f}"])
-    return rows, ours
+def wait_until_quiet(deadline):
+    """Returns when two seconds went by without other work, or at the deadline."""
+    while time.monotonic() < deadline:
+        with Neighbours() as others:
+            time.sleep(2)
+        if others.cores < NEIGHBOURS_MAX:
+            return
 
 
-def markdown(head, rows):
-    widths = [max(len(str(r[i])) for r in [head, *rows]) for i in range(len(head))]
-    lines = ["| " + " | ".join(str(c).ljust(w) for c, w in zip(r, widths)) + " |"
-             for r in [head, *rows]]
-    lines.insert(1, "|" + "|".join("-" * (w + 2) for w in widths) + "|")
-    return "\n".join(lines)
+def undisturbed(options, job, program, model):
+    """What the job gives and what the neighbours took, asked again while they get in its way."""
+    deadline = time.monotonic() + options.patience
+    while True:
+        wait_until_quiet(deadline)
+        known = len(program.reports)
+        with Neighbours() as others:
+            found = job.ask(program, model)
+        if others.cores < NEIGHBOURS_MAX or time.monotonic() >= deadline:
+            return found, others.cores
+        del program.reports[known:]
+        print(f"{model.name} {program.rival or 'Hearth'} {program.setting}: others took "
+              f"{others.cores:.2f} cores, once more", file=sys.stderr)
 
 
-def limits_line(rounds):
-    keys = rounds[0]["limits"]
-    values = {k: statistics.median(r["limits"][k] for r in rounds) for k in keys}
-    return ", ".join(f"{k} {v:.2f}" for k, v in values.items() if v)
-
-
-def measure(options):
-    """The whole table as Markdown."""
-    rows, all_rounds, quality = [], [], []
+def measure(options, programs, figures):
+    """All rounds of all models, into `figures`."""
     for model in options.models:
-        more, rounds = speed_rows(options, model)
-        rows += more
-        all_rounds += rounds
-        if options.llama_perplexity and options.text:
-            quality.append([model.name, f"{hearth_perplexity(options, model):.3f}",
-                            f"{llama_perplexity(options, model):.3f}"])
-    now = datetime.datetime.now(datetime.timezone.utc)
-    text = [f"## {now:%Y-%m-%d}, {commit()}, {options.precision}", "",
-            f"{processor()}, {options.threads} threads, kernels {all_rounds[0]['isa']}; medians of "
-            f"{options.rounds} interleaved rounds, tokens/s. Limits measured in the same run: "
-            f"{limits_line(all_rounds)}.", "",
-            markdown(["model", "what", "Hearth", "min-max", "llama.cpp", "min-max", "ratio"], rows)]
+        warm(model)
+        for i in range(options.rounds):
+            turn = i % len(programs)
+            for job in jobs_of(options):
+                for program in programs[turn:] + programs[:turn]:
+                    if not program.answers(job):
+                        continue
+                    found, cores = undisturbed(options, job, program, model)
+                    figures.disturbed += cores >= NEIGHBOURS_MAX
+                    for row, value in found.items():
+                        figures.add(model, program, row, value)
+                    told = ", ".join(f"{row.label()} {number(v)}" for row, v in found.items())
+                    print(f"{model.name} {i + 1}/{options.rounds} {program.rival or 'Hearth'} "
+                          f"{program.setting}: {told or 'nothing'}; others {cores:.2f} cores",
+                          file=sys.stderr)
+
+
+def perplexity_rows(options, programs):
+    if not options.llama_perplexity or not options.text:
+        return []
+    rows = []
+    for model in options.models:
+        done = run(options.llama_perplexity, "-m", model, "-f", options.text, "-c", 512, "--chunks",
+                   options.chunks, "-t", options.threads)
+        found = re.search(r"PPL = ([\d.]+)", done.stdout + done.stderr)
+        for ours in (p for p in programs if p.rival is None):
+            value = ours.perplexity(model, options.text, options.chunks, options.threads)
+            rows.append([model.name, ours.setting, f"{value:.3f}", found[1] if found else "–"])
+    return rows
+
+
+def versions(programs):
+    """{name: version}, one for each program."""
+    found = {}
+    for p in programs:
+        found.setdefault(p.rival or "Hearth", p.version())
+    return found
+
+
+def limits_line(programs):
+    reports = [r for p in programs if p.rival is None for r in p.reports]
+    lines = []
+    for threads in sorted({r["threads"] for r in reports}):
+        limits = limits_of(reports, threads)
+        if limits:
+            lines.append(f"{threads} thread{'s' * (threads > 1)}: " + ", ".join(
+                f"{k} {v:.2f}" for k, v in limits.items() if v))
+    return "; ".join(lines) or "not measured by these parts"
+
+
+def report_text(options, programs, figures):
+    """The section for bench/RESULTS.md."""
+    noise = (f" In {figures.disturbed} runs other processes took more than {NEIGHBOURS_MAX} cores."
+             if figures.disturbed else "")
+    reports = [r for p in programs if p.rival is None for r in p.reports]
+    isa = f", kernels {reports[0]['isa']}" if reports else ""
+    text = [f"## {datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d}, {commit()}, "
+            f"{', '.join(options.parts)}", "",
+            f"{processor()}, {options.threads} threads{isa}; medians of {options.rounds} "
+            f"interleaved rounds, tokens/s where nothing else is said. "
+            f"{', '.join(f'{k} {v}' for k, v in versions(programs).items())}. {options.note}", "",
+            f"Limits measured in the same run: {limits_line(programs)}.{noise}", "",
+            markdown(*table_rows(figures))]
+    quality = perplexity_rows(options, programs)
     if quality:
         text += ["", f"Perplexity, {options.text.name}, 512 tokens, {options.chunks} windows:", "",
-                 markdown(["model", "Hearth", "llama.cpp"], quality)]
+                 markdown(["model", "precision", "Hearth", "llama.cpp"], quality)]
     return "\n".join(text) + "\n"
+
+
+def json_of(options, programs, figures):
+    return {"date": f"{datetime.datetime.now(datetime.timezone.utc):%Y-%m-%dT%H:%M:%SZ}",
+            "commit": commit(), "processor": processor(), "versions": versions(programs),
+            "rounds": options.rounds, "figures": as_json(figures),
+            "hearth": [r for p in programs if p.rival is None for r in p.reports]}
+
+
+def list_of(allowed):
+    def parse(text):
+        words = text.split(",")
+        for word in words:
+            if word not in allowed:
+                raise argparse.ArgumentTypeError(f"{word!r} is none of {', '.join(allowed)}")
+        return words
+    return parse
+
+
+def program(text):
+    path = pathlib.Path(text)
+    if not path.is_file() or not os.access(path, os.X_OK):
+        raise argparse.ArgumentTypeError(f"{text} is no program")
+    return path
+
+
+def file(text):
+    path = pathlib.Path(text)
+    if not path.is_file():
+        raise argparse.ArgumentTypeError(f"there is no file {text}")
+    return path
 
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="+", type=pathlib.Path, metavar="MODEL.gguf")
-    parser.add_argument("--hearth", default=ROOT / "build/release/hearth", type=pathlib.Path)
-    parser.add_argument("--llama-bench", required=True, type=pathlib.Path)
-    parser.add_argument("--llama-perplexity", type=pathlib.Path)
-    parser.add_argument("--text", type=pathlib.Path, help="for perplexity")
-    parser.add_argument("--chunks", type=int, default=20)
-    parser.add_argument("--prompt", type=int, default=512)
-    parser.add_argument("--gen", type=int, default=128)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--precision", default="high", choices=["exact", "high", "fast"])
-    parser.add_argument("--append", action="store_true", help="add the table to bench/RESULTS.md")
+    add = parser.add_argument
+    add("models", nargs="+", type=file, metavar="MODEL.gguf")
+    add("--hearth", default=str(ROOT / "build/release/hearth"), type=program)
+    add("--llama-bench", type=program)
+    add("--llama-batched-bench", type=program, help="for the part batch")
+    add("--ik-bench", type=program, help="llama-bench of ik_llama.cpp")
+    add("--parts", type=list_of(PARTS), default=["prompt", "generation"], metavar="NAME,NAME",
+        help=f"of {', '.join(PARTS)} (prompt,generation)")
+    add("--precision", type=list_of(("exact", "high", "fast")), default=["high"],
+        metavar="NAME,NAME", help="of exact, high, fast (high)")
+    add("--prompt", type=int, default=512)
+    add("--gen", type=int, default=128)
+    add("--batches", type=lambda t: [int(n) for n in t.split(",")], default=[1, 4, 8, 16],
+        metavar="N,N", help="sequences of the part batch, 1 among them (1,4,8,16)")
+    add("--depth", type=int, default=7168)
+    add("--threads", type=int, default=2)
+    add("--rounds", type=int, default=3)
+    add("--llama-perplexity", type=program)
+    add("--text", type=file, help="for perplexity")
+    add("--chunks", type=int, default=20)
+    add("--patience", type=float, default=0, metavar="SECONDS",
+        help="a run waits so long for a quiet machine, and is repeated within that time when "
+        f"other processes took {NEIGHBOURS_MAX} cores from it (0)")
+    add("--note", default="", help="a sentence for the head of the table")
+    add("--json", type=pathlib.Path, metavar="FILE", help="every figure, for bench/roofline.py")
+    add("--append", action="store_true", help="add the table to bench/RESULTS.md")
     return parser.parse_args()
 
 
 def main():
     options = parse_arguments()
-    table = measure(options)
-    print(table)
+    programs = hearth_programs(options) + rival_programs(options)
+    figures, stopped = Figures(programs), None
+    try:
+        measure(options, programs, figures)
+    except (KeyboardInterrupt, SystemExit) as reason:  # what was measured until then still counts
+        stopped = reason
+    text = report_text(options, programs, figures) if figures.values else ""
+    print(text)
+    if options.json:
+        options.json.write_text(json.dumps(json_of(options, programs, figures), indent=1) + "\n")
+    if stopped:
+        raise stopped
     if options.append:
         results = ROOT / "bench/RESULTS.md"
-        results.write_text(results.read_text().rstrip("\n") + "\n\n" + table)
+        results.write_text(results.read_text().rstrip("\n") + "\n\n" + text)
 
 
 if __name__ == "__main__":

@@ -15,18 +15,36 @@ Json to_json(const Rates& rates) {
   return Json::Object{{"min", rates.min}, {"median", rates.median}, {"max", rates.max}};
 }
 
+// What a step must read and compute whatever the kernels: the weights once, the cache of each
+// sequence, products of each row. `depth` is the mean over the steps that were measured.
+Json step_json(const Engine& engine, int64_t rows, int64_t rows_with_logits, int64_t sequences,
+               int64_t depth) {
+  const Model& model = engine.runner->model();
+  const int value_bytes = engine.kv == KvType::kF32 ? 4 : 2;
+  const Cost cost =
+      cost_of(model.program, model.weights, rows, rows_with_logits, depth, value_bytes);
+  return Json::Object{{"weight_bytes", cost.weight_bytes},
+                      {"cache_bytes", cost.cache_bytes * static_cast<double>(sequences)},
+                      {"operations", 2 * cost.multiply_adds}};
+}
+
 Json to_json(const std::string& name, const Engine& engine, const BenchOptions& options,
              const BenchResult& result) {
   Json::Array decode;
-  for (size_t i = 0; i < result.decode.size(); ++i)
-    decode.push_back(Json::Object{{"batch", options.batches[i]},
-                                  {"tokens", options.generate},
-                                  {"depth", options.depth},
-                                  {"tps", to_json(result.decode[i])}});
+  for (size_t i = 0; i < result.decode.size(); ++i) {
+    const int64_t batch = options.batches[i];
+    decode.push_back(Json::Object{
+        {"batch", batch},
+        {"tokens", options.generate},
+        {"depth", options.depth},
+        {"tps", to_json(result.decode[i])},
+        {"step", step_json(engine, batch, batch, batch, options.depth + options.generate / 2)}});
+  }
   return Json::Object{
       {"model", name},
       {"isa", engine.runner->kernels().isa},
       {"precision", name_of(engine.runner->precision())},
+      {"compute", engine.runner->compute_name()},
       {"threads", engine.runner->threads()},
       {"limits", Json::Object{{"read_gb_s", result.limits.read_gb_s},
                               {"int8_tops", result.limits.int8_tops},
@@ -34,7 +52,9 @@ Json to_json(const std::string& name, const Engine& engine, const BenchOptions& 
                               {"f32_tflops", result.limits.f32_tflops}}},
       {"prefill", Json::Object{{"tokens", options.prompt},
                                {"depth", options.depth},
-                               {"tps", to_json(result.prefill)}}},
+                               {"tps", to_json(result.prefill)},
+                               {"step", step_json(engine, options.prompt, 1, 1,
+                                                  options.depth + options.prompt / 2)}}},
       {"decode", std::move(decode)}};
 }
 
