@@ -125,7 +125,8 @@ Result<void> Runner::prepare(const Batch& batch, KvCache& cache, Step& step) {
                          static_cast<size_t>(model_->program.buffer_widths[i]));
     for (const Stage& stage : schedule_.stages)
       for (const Pack& p : stage.packs) {
-        size_t bytes = activation_bytes(p.compute, step.rows * width(p.value));
+        size_t bytes = activation_bytes(p.compute, width(p.value)) *
+                       static_cast<size_t>(step.rows);
         std::vector<std::byte>& to = packed(p.slot, p.compute);
         if (to.size() < bytes) to.resize(bytes);
       }
@@ -186,9 +187,11 @@ void Runner::head_product(const Op& op, int64_t rows) {
   Compute compute = compute_for(w, true);
   const void* in = gathered_.data();
   if (compute != Compute::kF32) {
-    size_t bytes = activation_bytes(compute, rows * w.cols);
-    if (gathered_packed_.size() < bytes) gathered_packed_.resize(bytes);
-    kernels_->pack(gathered_.data(), compute, gathered_packed_.data(), rows * w.cols);
+    size_t bytes = activation_bytes(compute, w.cols);
+    gathered_packed_.resize(std::max(gathered_packed_.size(), bytes * static_cast<size_t>(rows)));
+    for (int64_t r = 0; r < rows; ++r)
+      kernels_->pack(gathered_.data() + r * w.cols, compute,
+                     gathered_packed_.data() + bytes * static_cast<size_t>(r), w.cols);
     in = gathered_packed_.data();
   }
   pool_.run([&](int member) {

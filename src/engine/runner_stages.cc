@@ -116,10 +116,10 @@ void Runner::pack(const Pack& p, Range rows, Range columns) {
   if (count == 0) return;
   const float* from = buffer(p.value);
   std::byte* to = packed(p.slot, p.compute).data();
-  for (int64_t r = rows.begin; r < rows.end; ++r) {
-    int64_t at = r * stride + columns.begin;
-    kernels_->pack(from + at, p.compute, to + activation_bytes(p.compute, at), count);
-  }
+  auto row_bytes = static_cast<int64_t>(activation_bytes(p.compute, stride));
+  auto offset = static_cast<int64_t>(activation_bytes(p.compute, columns.begin));
+  for (int64_t r = rows.begin; r < rows.end; ++r)
+    kernels_->pack(from + r * stride + columns.begin, p.compute, to + r * row_bytes + offset, count);
 }
 
 void Runner::product(int32_t index, Step& step, Range columns, int member) {

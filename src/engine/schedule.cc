@@ -112,7 +112,7 @@ class Scheduler {
     if (packed_.id == value.id && std::includes(forms_.begin(), forms_.end(), forms.begin(),
                                                 forms.end()))
       return;
-    if (out_.stages.empty() || !can_pack(out_.stages.back(), value))
+    if (out_.stages.empty() || !can_pack(out_.stages.back(), value, forms))
       begin(Stage::Kind::kRows, layer);
     slot_ = 1 - slot_;
     packed_ = value;
@@ -121,9 +121,11 @@ class Scheduler {
     out_.packed_width = std::max(out_.packed_width, width(value));
   }
 
-  bool can_pack(const Stage& stage, Value value) const {
+  bool can_pack(const Stage& stage, Value value, const std::vector<Compute>& forms) const {
     if (!stage.packs.empty()) return false;
     if (stage.kind == Stage::Kind::kRows) return true;
+    // Two digits are given by what stands out of the whole row.
+    if (std::find(forms.begin(), forms.end(), Compute::kInt8x2) != forms.end()) return false;
     const Op& last = program_.ops[static_cast<size_t>(stage.ops.back())];
     if (last.out.id != value.id || width(value) % 32 != 0) return false;
     const AttentionSpec& spec = last.attention;

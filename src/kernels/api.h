@@ -14,9 +14,10 @@
 //  - bf16 products (AVX512-BF16): 16 lanes of pairs, lane i takes elements 2i and 2i+1 of each 32,
 //    by vdpbf16ps, then the same tree. Bits are one thing per instruction set.
 //  - integer products: exact within a group of values that share a scale; then, group after group
-//    in order, acc = fma(group scale * activation scale, float(sum), acc) and, where the format has
-//    minimums, acc = fma(minimum, sum of activations, acc). Every instruction set, the plain code
-//    included, gives the same bits.
+//    in order, acc = fma(weight scale * activation scale, float(sum), acc) and, where the format
+//    has minimums, acc = fma(minimum, sum of activations, acc). After each kIntegerPiece values the
+//    same for the first digits that these have, without minimums. Every instruction set, the plain
+//    code included, gives the same bits.
 //  - softmax and weighted sums of values: positions in order, in blocks of kKvBlock positions
 //    counted from position 0 of the sequence.
 // Source of the fixed-order idea: batch-invariant kernels (Thinking Machines Lab, 2025).
@@ -42,7 +43,7 @@ enum class Compute : uint8_t {
   // The weights' own integer codes, exactly, times activations as integers under one scale per 32
   // values; sums of 32 (16 where the format's scales are so fine) are exact, and float32 beyond.
   kInt8,    // activations of one signed digit: |q| <= 127
-  kInt8x2,  // of two: q = 128 * first + second, |q| <= 8191, digits within -64 .. 64
+  kInt8x2,  // of two where a block's largest value stands out of its row, else of one
 };
 
 inline constexpr size_t kComputeCount = 4;
@@ -53,28 +54,57 @@ std::string_view name_of(Compute compute);
 // Outputs are best dealt out to threads in whole multiples of this.
 inline constexpr int64_t kMatmulUnit = 32;
 
-// Thirty-two activations for the integer computes. Value i is scale * q[i], where q[i] is
-// digits[0][i], or 128 * digits[0][i] + digits[1][i]. The sums are over all, the first 16 and the
-// last 16; offsets and minimums of weights need them.
-template <int kDigits>
+// Thirty-two activations for the integer computes: value i is scale * digits[i]. The sums are over
+// all, the first 16 and the last 16; offsets and minimums of weights need them.
 struct ActivationBlock {
-  float scale;       // NaN where an activation is not finite (and then every q is 0)
-  float sums[3];     // scale * (sum of q)
-  int32_t minus[3];  // -(sum of q)
-  int8_t digits[kDigits][32];
+  float scale;       // NaN where an activation is not finite (and then every digit is 0)
+  float sums[3];     // of the values (with the first digits, where there are two)
+  int32_t minus[3];  // -(sum of digits)
+  int8_t digits[32];
 };
-static_assert(sizeof(ActivationBlock<1>) == 60 && sizeof(ActivationBlock<2>) == 92);
+static_assert(sizeof(ActivationBlock) == 60);
 
-// Bytes of `count` activations in the form that a compute takes; whole blocks for the integers.
-constexpr size_t activation_bytes(Compute compute, int64_t count) {
+// What a block of two digits has besides: value i is scale * digits[i] + first.scale *
+// first.digits[i], where first.scale = 128 * scale and all digits are within -64 .. 64. All zeros
+// for a block of one digit.
+struct FirstDigits {
+  float scale;
+  int32_t minus[3];
+  int8_t digits[32];
+};
+static_assert(sizeof(FirstDigits) == 48);
+
+// A block has two digits when its largest |value| is above kStandsOut * m^2, where m is the mean
+// over the row's blocks of the square root of their largest: typical blocks are rounded alike
+// whatever a few giants do. docs/performance.md has the table of accuracy and speed behind it.
+inline constexpr float kStandsOut = 1.2f;
+
+// Values of k that the integer products take together: the digits of their blocks first, then the
+// first digits of those that have them.
+inline constexpr int64_t kIntegerPiece = 512;
+
+// A row of `count` activations in the form that a compute takes: float, uint16 bfloat16, or
+//   kInt8    count / 32 ActivationBlock
+//   kInt8x2  the same, then count / 32 FirstDigits, then for each kIntegerPiece values an uint32
+//            whose bit i says that block i of these has first digits
+struct ActivationRow {
+  size_t bytes, firsts, masks;  // of the row; where the last two parts begin
+};
+constexpr ActivationRow activation_row(Compute compute, int64_t count) {
   const auto n = static_cast<size_t>(count);
+  const size_t firsts = n / 32 * sizeof(ActivationBlock);
+  const size_t masks = firsts + n / 32 * sizeof(FirstDigits);
   switch (compute) {
-    case Compute::kF32: return n * sizeof(float);
-    case Compute::kBf16: return n * sizeof(uint16_t);
-    case Compute::kInt8: return n / 32 * sizeof(ActivationBlock<1>);
-    case Compute::kInt8x2: return n / 32 * sizeof(ActivationBlock<2>);
+    case Compute::kF32: return {n * sizeof(float), 0, 0};
+    case Compute::kBf16: return {n * sizeof(uint16_t), 0, 0};
+    case Compute::kInt8: return {firsts, 0, 0};
+    case Compute::kInt8x2: break;
   }
-  return 0;
+  const size_t pieces = (n + kIntegerPiece - 1) / kIntegerPiece;
+  return {masks + pieces * sizeof(uint32_t), firsts, masks};
+}
+constexpr size_t activation_bytes(Compute compute, int64_t count) {
+  return activation_row(compute, count).bytes;
 }
 
 enum class KvType : uint8_t { kF32, kF16 };
@@ -86,8 +116,8 @@ struct MatmulArgs {
   const std::byte* weights;    // rows of k values, row_bytes apart
   size_t row_bytes;
   int64_t k;                   // a multiple of the encoding's block
-  const void* x;               // rows in the form of `compute` (see activation_bytes)
-  int64_t x_stride;            // from row to row, in values
+  const void* x;               // rows in the form of `compute` (see activation_row), each of
+  int64_t x_stride;            // so many values, k at least
   int64_t rows;
   float* y;                    // (rows, y_stride)
   int64_t y_stride;
@@ -152,8 +182,9 @@ struct Kernels {
   // Whether matmul has the integer computes for an encoding (else kF32 and kBf16 alone).
   bool (*has_integers)(const Encoding& encoding);
 
-  // `count` activations (a multiple of 32 for the integers) to the form that a compute takes.
-  // The same bits on every instruction set. Blocks whose largest value is below 2^-100 become 0.
+  // A row of `count` activations (a multiple of 32 for the integers) to the form that a compute
+  // takes. The same bits on every instruction set. Blocks whose largest value is below 2^-100
+  // become 0. kInt8 may be packed in parts of whole blocks.
   void (*pack)(const float* x, Compute compute, void* out, int64_t count);
 
   // Round to nearest even.

@@ -45,8 +45,11 @@ struct Problem {
   void pack() {
     for (const Compute c : kComputes) {
       if (c >= Compute::kInt8 && encoding->block_elems == 1) continue;
-      packed[c].resize(activation_bytes(c, rows * x_stride));
-      oracle().pack(x.data(), c, packed[c].data(), rows * x_stride);
+      const size_t bytes = activation_bytes(c, x_stride);
+      packed[c].resize(bytes * static_cast<size_t>(rows));
+      for (int64_t r = 0; r < rows; ++r)
+        oracle().pack(x.data() + r * x_stride, c, packed[c].data() + bytes * static_cast<size_t>(r),
+                      x_stride);
     }
   }
 
@@ -57,21 +60,21 @@ struct Problem {
 
   // Value i of a row of x as the compute sees it.
   double seen(int64_t row, int64_t i) const {
-    const std::byte* from = packed.at(compute).data();
-    const auto at = static_cast<size_t>(row * x_stride + i);
+    const ActivationRow layout = activation_row(compute, x_stride);
+    const std::byte* from = packed.at(compute).data() + layout.bytes * static_cast<size_t>(row);
+    const auto at = static_cast<size_t>(i);
     switch (compute) {
-      case Compute::kF32: return x[at];
+      case Compute::kF32: return reinterpret_cast<const float*>(from)[at];
       case Compute::kBf16: return bf16_to_f32(reinterpret_cast<const uint16_t*>(from)[at]);
-      case Compute::kInt8: {
-        const auto& b = reinterpret_cast<const ActivationBlock<1>*>(from)[at / 32];
-        return static_cast<double>(b.scale) * b.digits[0][at % 32];
-      }
-      case Compute::kInt8x2: {
-        const auto& b = reinterpret_cast<const ActivationBlock<2>*>(from)[at / 32];
-        return static_cast<double>(b.scale) * (128 * b.digits[0][at % 32] + b.digits[1][at % 32]);
-      }
+      case Compute::kInt8: case Compute::kInt8x2: break;
     }
-    return 0;
+    const auto& b = reinterpret_cast<const ActivationBlock*>(from)[at / 32];
+    double value = static_cast<double>(b.scale) * b.digits[at % 32];
+    if (compute == Compute::kInt8x2) {
+      const auto& first = reinterpret_cast<const FirstDigits*>(from + layout.firsts)[at / 32];
+      value += static_cast<double>(first.scale) * first.digits[at % 32];
+    }
+    return value;
   }
 
   // Rows [row, row_end), outputs [out, out_end); the rest of y keeps `before`.
@@ -84,7 +87,8 @@ struct Problem {
     args.weights = weights.data();
     args.row_bytes = encoding->bytes_of(static_cast<uint64_t>(k));
     args.k = k;
-    args.x = packed.at(compute).data() + activation_bytes(compute, row * x_stride);
+    args.x = packed.at(compute).data() +
+             activation_bytes(compute, x_stride) * static_cast<size_t>(row);
     args.x_stride = x_stride;
     args.rows = row_end - row;
     args.y = y.data() + row * outputs;

@@ -14,7 +14,7 @@
 namespace hearth::HEARTH_ISA {
 
 inline constexpr int kStripRows = 16 * kPanels;  // weight rows that are multiplied together
-inline constexpr int64_t kPanelPiece = 512;      // values of k: whole blocks of every format
+inline constexpr int64_t kPanelPiece = kIntegerPiece;  // whole blocks of every format
 
 // A piece of a strip: lines [value / 4][panel], scales and biases [group][panel][row].
 struct PanelPiece {
@@ -40,58 +40,38 @@ struct TileArgs {
   float* acc;          // [C][kStripRows]
 };
 
-// The exact sums of one group: kLines lines from `line` on, times digits from `first` on.
-template <int kOffsetBits, int kDigits, int C, int kLines, bool kWide>
-[[gnu::always_inline]] inline void group_sums(const uint8_t* lines, const std::byte* const* x,
-                                              int first, int which, I32x16* acc) {
-  using Block = ActivationBlock<kDigits>;
-  const auto block = [&](int c) { return reinterpret_cast<const Block*>(x[c]); };
-  const auto add_digit = [&](int digit) __attribute__((always_inline)) {
-#pragma GCC unroll 8
-    for (int i = 0; i < kLines; ++i) {
-      U8x64 w[kPanels];
-#pragma GCC unroll 2
-      for (int v = 0; v < kPanels; ++v) w[v] = load_line(lines + (i * kPanels + v) * 64);
-#pragma GCC unroll 6
-      for (int c = 0; c < C; ++c) {
-        const I32x16 four = four_digits(block(c)->digits[digit] + first + 4 * i);
-#pragma GCC unroll 2
-        for (int v = 0; v < kPanels; ++v) {
-          I32x16& sum = acc[c * kPanels + v];
-          sum = kWide ? dot_bytes_wide(sum, w[v], four) : dot_bytes(sum, w[v], four);
-        }
-      }
-    }
-  };
-  const auto offset = [&](int c) {
-    return int_shl<kOffsetBits>(int_splat(block(c)->minus[which]));
-  };
+// Exact sums of one group: kLines lines times the digits of C rows, from `digits` on. `minus` has
+// the negative sums of these digits.
+template <int kOffsetBits, int C, int kLines, bool kWide>
+[[gnu::always_inline]] inline void group_sums(const uint8_t* lines, const int8_t* const* digits,
+                                              const int32_t* minus, I32x16* acc) {
 #pragma GCC unroll 6
   for (int c = 0; c < C; ++c) {
-    const I32x16 start = kDigits == 1 && kOffsetBits != 0 ? offset(c) : int_zero();
+    const I32x16 start =
+        kOffsetBits != 0 ? int_shl<kOffsetBits>(int_splat(minus[c])) : int_zero();
 #pragma GCC unroll 2
     for (int v = 0; v < kPanels; ++v) acc[c * kPanels + v] = start;
   }
-  add_digit(0);
-  if constexpr (kDigits == 2) {
+#pragma GCC unroll 8
+  for (int i = 0; i < kLines; ++i) {
+    U8x64 w[kPanels];
+#pragma GCC unroll 2
+    for (int v = 0; v < kPanels; ++v) w[v] = load_line(lines + (i * kPanels + v) * 64);
 #pragma GCC unroll 6
     for (int c = 0; c < C; ++c) {
-      const I32x16 start = kOffsetBits != 0 ? offset(c) : int_zero();
+      const I32x16 four = four_digits(digits[c] + 4 * i);
 #pragma GCC unroll 2
       for (int v = 0; v < kPanels; ++v) {
         I32x16& sum = acc[c * kPanels + v];
-        sum = int_shl<7>(sum);
-        if constexpr (kOffsetBits != 0) sum = int_add(sum, start);
+        sum = kWide ? dot_bytes_wide(sum, w[v], four) : dot_bytes(sum, w[v], four);
       }
     }
-    add_digit(1);
   }
 }
 
-// acc[c][row] += the piece times row c of x.
-template <class Format, int kDigits, int C, bool kWide>
+// acc[c][row] += the piece times the (last) digits of row c of x.
+template <class Format, int C, bool kWide>
 void int8_tile(const TileArgs& a) {
-  using Block = ActivationBlock<kDigits>;
   constexpr int kGroup = Format::kGroup, kLines = kGroup / 4, kGroups = 32 / kGroup;
   F32x16 acc[C * kPanels];
 #pragma GCC unroll 12
@@ -99,6 +79,7 @@ void int8_tile(const TileArgs& a) {
   const std::byte* x[C];
 #pragma GCC unroll 6
   for (int c = 0; c < C; ++c) x[c] = a.x + c * a.x_stride;
+  const auto block = [&](int c) { return reinterpret_cast<const ActivationBlock*>(x[c]); };
   const uint8_t* lines = a.piece->lines;
   const float *scales = a.piece->scales, *biases = a.piece->biases;
   for (int64_t b = 0; b < a.blocks; ++b) {
@@ -106,16 +87,23 @@ void int8_tile(const TileArgs& a) {
     for (int g = 0; g < kGroups; ++g) {
       const int which = kGroups == 1 ? 0 : 1 + g;
       I32x16 sums[C * kPanels];
-      group_sums<Format::kOffsetBits, kDigits, C, kLines, kWide>(lines, x, kGroup * g, which, sums);
+      const int8_t* digits[C];
+      int32_t minus[C];
 #pragma GCC unroll 6
       for (int c = 0; c < C; ++c) {
-        const Block* block = reinterpret_cast<const Block*>(x[c]);
-        const F32x16 dx = splat(block->scale);
+        digits[c] = block(c)->digits + kGroup * g;
+        minus[c] = block(c)->minus[which];
+      }
+      group_sums<Format::kOffsetBits, C, kLines, kWide>(lines, digits, minus, sums);
+#pragma GCC unroll 6
+      for (int c = 0; c < C; ++c) {
+        const F32x16 dx = splat(block(c)->scale);
 #pragma GCC unroll 2
         for (int v = 0; v < kPanels; ++v) {
           F32x16& to = acc[c * kPanels + v];
           to = fma(mul(load(scales + 16 * v), dx), to_float(sums[c * kPanels + v]), to);
-          if constexpr (Format::kBias) to = fma(load(biases + 16 * v), splat(block->sums[which]), to);
+          if constexpr (Format::kBias)
+            to = fma(load(biases + 16 * v), splat(block(c)->sums[which]), to);
         }
       }
       lines += kLines * kPanels * 64;
@@ -125,16 +113,47 @@ void int8_tile(const TileArgs& a) {
 #pragma GCC unroll 6
     for (int c = 0; c < C; ++c) {
       if constexpr (C == kMaxTileColumns) prefetch(x[c] + C * a.x_stride);  // of the next tile
-      x[c] += sizeof(Block);
+      x[c] += sizeof(ActivationBlock);
     }
   }
 #pragma GCC unroll 12
   for (int i = 0; i < C * kPanels; ++i) store(a.acc + 16 * i, acc[i]);
 }
 
+// acc[row] += the piece times the first digits of one row of x, in the blocks of `mask`. Which
+// blocks these are differs from row to row, so that a tile of several would multiply many zeros.
+template <class Format>
+void first_digits_tile(const PanelPiece& piece, const FirstDigits* first, uint32_t mask,
+                       float* acc) {
+  constexpr int kGroup = Format::kGroup, kLines = kGroup / 4, kGroups = 32 / kGroup;
+  F32x16 to[kPanels];
+#pragma GCC unroll 2
+  for (int v = 0; v < kPanels; ++v) to[v] = load(acc + 16 * v);
+  for (; mask != 0; mask &= mask - 1) {
+    const int b = __builtin_ctz(mask);
+    const F32x16 dx = splat(first[b].scale);
+#pragma GCC unroll 2
+    for (int g = 0; g < kGroups; ++g) {
+      const int at = b * kGroups + g;
+      const int8_t* digits = first[b].digits + kGroup * g;
+      I32x16 sums[kPanels];
+      group_sums<Format::kOffsetBits, 1, kLines, false>(
+          piece.lines + at * kLines * kPanels * 64, &digits,
+          &first[b].minus[kGroups == 1 ? 0 : 1 + g], sums);
+#pragma GCC unroll 2
+      for (int v = 0; v < kPanels; ++v) {
+        const F32x16 scale = load(piece.scales + at * kStripRows + 16 * v);
+        to[v] = fma(mul(scale, dx), to_float(sums[v]), to[v]);
+      }
+    }
+  }
+#pragma GCC unroll 2
+  for (int v = 0; v < kPanels; ++v) store(acc + 16 * v, to[v]);
+}
+
 using Int8Tile = void (*)(const TileArgs&);
 
-// By number of digits - 1 and width of the tile: entry i has kTileWidths[i] columns.
+// By the width of the tile: entry i has kTileWidths[i] columns.
 inline constexpr int kTileWidths[] = {1, 2, 4, 6};
 template <int...>
 struct Sequence {};
@@ -151,7 +170,8 @@ inline constexpr int kTileKinds = 2;
 static_assert(kTileWidths[kTileKinds - 1] == kMaxTileColumns);
 
 struct Int8Tiles {
-  Int8Tile of[2][kTileKinds];
+  Int8Tile of[kTileKinds];
+  void (*first)(const PanelPiece& piece, const FirstDigits* first, uint32_t mask, float* acc);
 };
 // Formats whose groups are alike have one tile.
 template <int kGroup_, int kOffsetBits_, bool kBias_>
@@ -163,9 +183,7 @@ struct GroupKind {
 template <class Format, bool kWide, int... kKind>
 constexpr Int8Tiles int8_tiles(Sequence<kKind...>) {
   using Kind = GroupKind<Format::kGroup, Format::kOffsetBits, Format::kBias>;
-  return {{{int8_tile<Kind, 1, kTileWidths[kKind], kWide>...},
-           // Two digits are small enough for any byte.
-           {int8_tile<Kind, 2, kTileWidths[kKind], false>...}}};
+  return {{int8_tile<Kind, kTileWidths[kKind], kWide>...}, first_digits_tile<Kind>};
 }
 
 struct PanelOps {
@@ -271,31 +289,47 @@ inline void finish_columns(const Strip& s, int64_t row, int rows, const float* a
   }
 }
 
+// Row r of x, its first digits from block k / 32 on and which blocks have any.
+struct FirstOf {
+  const FirstDigits* digits;
+  uint32_t mask;
+  FirstOf(const MatmulArgs& a, const ActivationRow& row, int64_t r, int64_t k, int64_t count) {
+    const auto* bytes = static_cast<const std::byte*>(a.x) + r * static_cast<int64_t>(row.bytes);
+    digits = reinterpret_cast<const FirstDigits*>(bytes + row.firsts) + k / 32;
+    memcpy(&mask, bytes + row.masks + k / kIntegerPiece * 4, sizeof mask);
+    mask &= (1u << (count / 32)) - 1u;  // x may go on beyond k
+  }
+};
+
 // Rows [row, end) of x times the decoded pieces of [k, k + count). A tile's rows of x stay in L1
 // while all strips pass.
 inline void multiply_piece(const Strip* strips, int count_of_strips, int64_t row, int64_t end,
                            int64_t k, int64_t count) {
   const MatmulArgs& a = *strips->args;
-  const PanelOps& ops = *strips->ops;
-  const bool two = a.compute == Compute::kInt8x2;
-  const int64_t block_bytes = two ? sizeof(ActivationBlock<2>) : sizeof(ActivationBlock<1>);
-  const int64_t stride = a.x_stride / 32 * block_bytes;
+  const Int8Tiles& tiles = strips->ops->tiles;
+  const ActivationRow x_row = activation_row(a.compute, a.x_stride);
   TileArgs t = {};
-  t.x_stride = stride;
+  t.x_stride = static_cast<int64_t>(x_row.bytes);
   t.blocks = count / 32;
   t.more = k > 0;
-  const bool last = k + count == a.k;
+  const bool last = k + count == a.k, two = a.compute == Compute::kInt8x2;
   int kind = kTileKinds - 1;
   for (int64_t r = row; r < end; r += kTileWidths[kind]) {
     while (kTileWidths[kind] > end - r) --kind;
-    t.x = static_cast<const std::byte*>(a.x) + r * stride + k / 32 * block_bytes;
+    t.x = static_cast<const std::byte*>(a.x) + r * t.x_stride +
+          k / 32 * int64_t{sizeof(ActivationBlock)};
     if (last) {
       for (int i = 0; i < count_of_strips; ++i) fetch_outputs(strips[i], r, kTileWidths[kind]);
     }
     for (const Strip* s = strips; s < strips + count_of_strips; ++s) {
       t.piece = s->piece;
       t.acc = s->acc + (r - row) * kStripRows;
-      ops.tiles.of[two ? 1 : 0][kind](t);
+      tiles.of[kind](t);
+      for (int c = 0; two && c < kTileWidths[kind]; ++c) {
+        const FirstOf first(a, x_row, r + c, k, count);
+        if (first.mask != 0)
+          tiles.first(*s->piece, first.digits, first.mask, t.acc + c * kStripRows);
+      }
       if (last) finish_columns(*s, r, kTileWidths[kind], t.acc);
     }
   }

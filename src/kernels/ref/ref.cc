@@ -23,13 +23,16 @@ float dot_bf16(const float* w, const uint16_t* x, int64_t count) {
   return acc.sum();
 }
 
-// The value that a block of activations stands for, exact in double.
-template <int kDigits>
-double value_of(const void* x, int64_t i) {
-  const auto& block = static_cast<const ActivationBlock<kDigits>*>(x)[i / 32];
-  int q = block.digits[0][i % 32];
-  if (kDigits == 2) q = 128 * q + block.digits[kDigits - 1][i % 32];
-  return static_cast<double>(block.scale) * q;
+// The value that an activation stands for, exact in double.
+double value_of(Compute compute, const std::byte* row, int64_t stride, int64_t i) {
+  const auto& block = reinterpret_cast<const ActivationBlock*>(row)[i / 32];
+  double value = static_cast<double>(block.scale) * block.digits[i % 32];
+  if (compute == Compute::kInt8x2) {
+    const size_t firsts = activation_row(compute, stride).firsts;
+    const auto& first = reinterpret_cast<const FirstDigits*>(row + firsts)[i / 32];
+    value += static_cast<double>(first.scale) * first.digits[i % 32];
+  }
+  return value;
 }
 
 // In double throughout: near to the order of sums that the tables share, which see.
@@ -37,9 +40,7 @@ float dot_integers(const MatmulArgs& a, const float* w, int64_t row) {
   const auto* x = static_cast<const std::byte*>(a.x) +
                   row * static_cast<int64_t>(activation_bytes(a.compute, a.x_stride));
   double sum = 0;
-  for (int64_t i = 0; i < a.k; ++i) {
-    sum += w[i] * (a.compute == Compute::kInt8 ? value_of<1>(x, i) : value_of<2>(x, i));
-  }
+  for (int64_t i = 0; i < a.k; ++i) sum += w[i] * value_of(a.compute, x, a.x_stride, i);
   return static_cast<float>(sum);
 }
 
@@ -114,39 +115,65 @@ void softcap(float* x, float cap, int64_t count) {
 
 bool has_integers(const Encoding& encoding) { return encoding.block_elems % 32 == 0; }
 
-template <int kDigits>
-void pack_block(const float* x, ActivationBlock<kDigits>& out) {
-  const float largest = kDigits == 1 ? 127.0f : 8191.0f;
-  float highest = 0.0f;
-  bool finite = true;
+// Not a number where one of the values is not finite.
+float largest_of(const float* x) {
+  float largest = 0.0f;
+  bool nan = false, infinite = false;
   for (int i = 0; i < 32; ++i) {
-    finite = finite && std::isfinite(x[i]);
-    highest = std::max(highest, std::fabs(x[i]));
+    nan = nan || std::isnan(x[i]);
+    infinite = infinite || std::isinf(x[i]);
+    largest = std::max(largest, std::fabs(x[i]));
   }
+  if (nan) return std::numeric_limits<float>::quiet_NaN();
+  return infinite ? std::numeric_limits<float>::infinity() : largest;
+}
+
+void pack_block(const float* x, ActivationBlock& out, FirstDigits* first) {
+  const float most = first == nullptr ? 127.0f : 8191.0f;
+  const float largest = largest_of(x);
   out = {};
-  if (!finite) {
+  if (!std::isfinite(largest)) {
     out.scale = std::numeric_limits<float>::quiet_NaN();
     for (float& sum : out.sums) sum = out.scale;
     return;
   }
-  if (highest < 0x1p-100f) return;
-  const float inverse = largest / highest;
-  out.scale = highest / largest;
+  if (largest < 0x1p-100f) return;
+  out.scale = largest / most;
+  int sums[3] = {};
   for (int i = 0; i < 32; ++i) {
-    const int q = static_cast<int>(std::nearbyint(x[i] * inverse));
-    const int first = kDigits == 1 ? q : (q + 64) >> 7;
-    out.digits[0][i] = static_cast<int8_t>(first);
-    if (kDigits == 2) out.digits[kDigits - 1][i] = static_cast<int8_t>(q - 128 * first);
-    out.minus[0] -= q;
-    out.minus[1 + i / 16] -= q;
+    const int q = static_cast<int>(std::nearbyint(x[i] * (most / largest)));
+    const int high = first == nullptr ? 0 : (q + 64) >> 7;
+    out.digits[i] = static_cast<int8_t>(q - 128 * high);
+    for (const int part : {0, 1 + i / 16}) {
+      sums[part] += q;
+      out.minus[part] -= out.digits[i];
+      if (first != nullptr) first->minus[part] -= high;
+    }
+    if (first != nullptr) first->digits[i] = static_cast<int8_t>(high);
   }
-  for (int i = 0; i < 3; ++i) out.sums[i] = out.scale * static_cast<float>(-out.minus[i]);
+  for (int i = 0; i < 3; ++i) out.sums[i] = out.scale * static_cast<float>(sums[i]);
+  if (first != nullptr) first->scale = 128.0f * out.scale;
 }
 
-template <int kDigits>
-void pack_blocks(const float* x, void* out, int64_t count) {
-  for (int64_t i = 0; i < count; i += 32) {
-    pack_block(x + i, static_cast<ActivationBlock<kDigits>*>(out)[i / 32]);
+void pack_integers(const float* x, Compute compute, std::byte* out, int64_t count) {
+  const ActivationRow row = activation_row(compute, count);
+  auto* blocks = reinterpret_cast<ActivationBlock*>(out);
+  auto* firsts = reinterpret_cast<FirstDigits*>(out + row.firsts);
+  auto* masks = reinterpret_cast<uint32_t*>(out + row.masks);
+  float roots = 0.0f;
+  for (int64_t i = 0; i < count; i += 32) roots += std::sqrt(largest_of(x + i));
+  const float mean = roots / static_cast<float>(count / 32);
+  for (int64_t b = 0; b < count / 32; ++b) {
+    const float largest = largest_of(x + 32 * b);
+    const bool two = compute == Compute::kInt8x2 && largest >= 0x1p-100f &&
+                     std::isfinite(largest) && largest > kStandsOut * (mean * mean);
+    if (compute == Compute::kInt8x2) {
+      firsts[b] = {};
+      uint32_t& mask = masks[b * 32 / kIntegerPiece];
+      const auto bit = static_cast<uint32_t>(b % (kIntegerPiece / 32));
+      mask = (bit == 0 ? 0u : mask) | uint32_t{two} << bit;
+    }
+    pack_block(x + 32 * b, blocks[b], two ? &firsts[b] : nullptr);
   }
 }
 
@@ -156,8 +183,7 @@ void pack(const float* x, Compute compute, void* out, int64_t count) {
     case Compute::kBf16:
       for (int64_t i = 0; i < count; ++i) static_cast<uint16_t*>(out)[i] = to_bf16(x[i]);
       break;
-    case Compute::kInt8: pack_blocks<1>(x, out, count); break;
-    case Compute::kInt8x2: pack_blocks<2>(x, out, count); break;
+    default: pack_integers(x, compute, static_cast<std::byte*>(out), count); break;
   }
 }
 
