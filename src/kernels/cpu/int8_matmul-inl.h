@@ -120,35 +120,36 @@ void int8_tile(const TileArgs& a) {
   for (int i = 0; i < C * kPanels; ++i) store(a.acc + 16 * i, acc[i]);
 }
 
-// acc[row] += the piece times the first digits of one row of x, in the blocks of `mask`. Which
-// blocks these are differs from row to row, so that a tile of several would multiply many zeros.
-template <class Format>
-void first_digits_tile(const PanelPiece& piece, const FirstDigits* first, uint32_t mask,
-                       float* acc) {
+// acc[c][row] += block b of a piece times the first digits of C rows of x, which need not be
+// neighbours: which rows have any differs from block to block.
+template <class Format, int C>
+void first_digits_tile(const PanelPiece& piece, int b, const FirstDigits* const* first,
+                       float* const* acc) {
   constexpr int kGroup = Format::kGroup, kLines = kGroup / 4, kGroups = 32 / kGroup;
-  F32x16 to[kPanels];
 #pragma GCC unroll 2
-  for (int v = 0; v < kPanels; ++v) to[v] = load(acc + 16 * v);
-  for (; mask != 0; mask &= mask - 1) {
-    const int b = __builtin_ctz(mask);
-    const F32x16 dx = splat(first[b].scale);
-#pragma GCC unroll 2
-    for (int g = 0; g < kGroups; ++g) {
-      const int at = b * kGroups + g;
-      const int8_t* digits = first[b].digits + kGroup * g;
-      I32x16 sums[kPanels];
-      group_sums<Format::kOffsetBits, 1, kLines, false>(
-          piece.lines + at * kLines * kPanels * 64, &digits,
-          &first[b].minus[kGroups == 1 ? 0 : 1 + g], sums);
+  for (int g = 0; g < kGroups; ++g) {
+    const int at = b * kGroups + g;
+    const int8_t* digits[C];
+    int32_t minus[C];
+#pragma GCC unroll 6
+    for (int c = 0; c < C; ++c) {
+      digits[c] = first[c]->digits + kGroup * g;
+      minus[c] = first[c]->minus[kGroups == 1 ? 0 : 1 + g];
+    }
+    I32x16 sums[C * kPanels];
+    group_sums<Format::kOffsetBits, C, kLines, false>(piece.lines + at * kLines * kPanels * 64,
+                                                      digits, minus, sums);
+#pragma GCC unroll 6
+    for (int c = 0; c < C; ++c) {
+      const F32x16 dx = splat(first[c]->scale);
 #pragma GCC unroll 2
       for (int v = 0; v < kPanels; ++v) {
         const F32x16 scale = load(piece.scales + at * kStripRows + 16 * v);
-        to[v] = fma(mul(scale, dx), to_float(sums[v]), to[v]);
+        float* to = acc[c] + 16 * v;
+        store(to, fma(mul(scale, dx), to_float(sums[c * kPanels + v]), load(to)));
       }
     }
   }
-#pragma GCC unroll 2
-  for (int v = 0; v < kPanels; ++v) store(acc + 16 * v, to[v]);
 }
 
 using Int8Tile = void (*)(const TileArgs&);
@@ -171,7 +172,8 @@ static_assert(kTileWidths[kTileKinds - 1] == kMaxTileColumns);
 
 struct Int8Tiles {
   Int8Tile of[kTileKinds];
-  void (*first)(const PanelPiece& piece, const FirstDigits* first, uint32_t mask, float* acc);
+  void (*first[kTileKinds])(const PanelPiece& piece, int block, const FirstDigits* const* first,
+                            float* const* acc);
 };
 // Formats whose groups are alike have one tile.
 template <int kGroup_, int kOffsetBits_, bool kBias_>
@@ -183,7 +185,8 @@ struct GroupKind {
 template <class Format, bool kWide, int... kKind>
 constexpr Int8Tiles int8_tiles(Sequence<kKind...>) {
   using Kind = GroupKind<Format::kGroup, Format::kOffsetBits, Format::kBias>;
-  return {{int8_tile<Kind, kTileWidths[kKind], kWide>...}, first_digits_tile<Kind>};
+  return {{int8_tile<Kind, kTileWidths[kKind], kWide>...},
+          {first_digits_tile<Kind, kTileWidths[kKind]>...}};
 }
 
 struct PanelOps {
@@ -246,7 +249,6 @@ struct Strip {
   int64_t out;
   int rows;          // of weights, 1 .. kStripRows
   PanelPiece* piece;
-  float* acc;        // [x row][kStripRows]
   const uint8_t* ahead;  // in the next strip's weights
 };
 
@@ -289,92 +291,159 @@ inline void finish_columns(const Strip& s, int64_t row, int rows, const float* a
   }
 }
 
-// Row r of x, its first digits from block k / 32 on and which blocks have any.
-struct FirstOf {
-  const FirstDigits* digits;
-  uint32_t mask;
-  FirstOf(const MatmulArgs& a, const ActivationRow& row, int64_t r, int64_t k, int64_t count) {
-    const auto* bytes = static_cast<const std::byte*>(a.x) + r * static_cast<int64_t>(row.bytes);
-    digits = reinterpret_cast<const FirstDigits*>(bytes + row.firsts) + k / 32;
-    memcpy(&mask, bytes + row.masks + k / kIntegerPiece * 4, sizeof mask);
-    mask &= (1u << (count / 32)) - 1u;  // x may go on beyond k
-  }
+// Strips that are multiplied together, so that x is read from further away less often.
+inline constexpr int kMaxStrips = 4;
+// Rows of x whose accumulators rest in L1 while one strip is multiplied.
+inline constexpr int kBlockRows = 96;
+// Rows of x whose accumulators rest in L2; of more, each group decodes the weights again.
+inline constexpr int64_t kRowGroup = 8 * kBlockRows;
+
+// The rows of a block of rows that have first digits in one block of 32 values.
+struct FirstList {
+  uint8_t count;
+  uint8_t rows[kBlockRows];
 };
 
-// Rows [row, end) of x times the decoded pieces of [k, k + count). A tile's rows of x stay in L1
-// while all strips pass.
-inline void multiply_piece(const Strip* strips, int count_of_strips, int64_t row, int64_t end,
-                           int64_t k, int64_t count) {
-  const MatmulArgs& a = *strips->args;
-  const Int8Tiles& tiles = strips->ops->tiles;
+// Scratch: on lines of the cache, since a vector across two costs twice.
+struct Workplace {
+  PanelPiece* pieces;  // [kMaxStrips]
+  float* accs;         // [kMaxStrips][kRowGroup][kStripRows]
+  FirstList* lists;    // [row / kBlockRows][k / 32]
+  explicit Workplace(std::byte* scratch) {
+    scratch += -reinterpret_cast<uintptr_t>(scratch) & 63;
+    pieces = reinterpret_cast<PanelPiece*>(scratch);
+    accs = reinterpret_cast<float*>(pieces + kMaxStrips);
+    lists = reinterpret_cast<FirstList*>(accs + kMaxStrips * kRowGroup * kStripRows);
+  }
+  static constexpr int64_t kListBytes = int64_t{2} << 20;
+};
+static_assert(64 + kMaxStrips * (sizeof(PanelPiece) + kRowGroup * kStripRows * sizeof(float)) +
+                  Workplace::kListBytes <= kKernelScratchBytes);
+
+// Of rows [row, end) of x, in blocks of kBlockRows.
+inline void list_first_digits(const MatmulArgs& a, int64_t row, int64_t end, FirstList* lists) {
   const ActivationRow x_row = activation_row(a.compute, a.x_stride);
-  TileArgs t = {};
-  t.x_stride = static_cast<int64_t>(x_row.bytes);
-  t.blocks = count / 32;
-  t.more = k > 0;
-  const bool last = k + count == a.k, two = a.compute == Compute::kInt8x2;
-  int kind = kTileKinds - 1;
-  for (int64_t r = row; r < end; r += kTileWidths[kind]) {
-    while (kTileWidths[kind] > end - r) --kind;
-    t.x = static_cast<const std::byte*>(a.x) + r * t.x_stride +
-          k / 32 * int64_t{sizeof(ActivationBlock)};
-    if (last) {
-      for (int i = 0; i < count_of_strips; ++i) fetch_outputs(strips[i], r, kTileWidths[kind]);
-    }
-    for (const Strip* s = strips; s < strips + count_of_strips; ++s) {
-      t.piece = s->piece;
-      t.acc = s->acc + (r - row) * kStripRows;
-      tiles.of[kind](t);
-      for (int c = 0; two && c < kTileWidths[kind]; ++c) {
-        const FirstOf first(a, x_row, r + c, k, count);
-        if (first.mask != 0)
-          tiles.first(*s->piece, first.digits, first.mask, t.acc + c * kStripRows);
+  for (int64_t r = row; r < end; r += kBlockRows, lists += a.k / 32) {
+    for (int64_t b = 0; b < a.k / 32; ++b) lists[b].count = 0;
+    for (int64_t i = 0; i < smaller<int64_t>(kBlockRows, end - r); ++i) {
+      const auto* masks = static_cast<const std::byte*>(a.x) +
+                          (r + i) * static_cast<int64_t>(x_row.bytes) + x_row.masks;
+      for (int64_t k = 0; k < a.k; k += kIntegerPiece, masks += sizeof(uint32_t)) {
+        uint32_t mask;
+        memcpy(&mask, masks, sizeof mask);
+        // x may go on beyond k.
+        mask &= (1u << (smaller(kIntegerPiece, a.k - k) / 32)) - 1u;
+        for (; mask != 0; mask &= mask - 1) {
+          FirstList& list = lists[k / 32 + __builtin_ctz(mask)];
+          list.rows[list.count++] = static_cast<uint8_t>(i);
+        }
       }
-      if (last) finish_columns(*s, r, kTileWidths[kind], t.acc);
     }
   }
 }
 
-// Strips that are multiplied together, so that x is read from further away less often.
-inline constexpr int kMaxStrips = 4;
-// Rows of x whose accumulators rest in L2; of more, each group decodes the weights again.
-inline constexpr int64_t kRowGroup = 768;
-static_assert(64 + kMaxStrips * (sizeof(PanelPiece) + kRowGroup * kStripRows * sizeof(float)) <=
-              kKernelScratchBytes);
+// A block of rows of x, and a piece of k.
+struct RowBlock {
+  int64_t row, end;        // 1 .. kBlockRows of them
+  int64_t k, count;
+  const FirstList* lists;  // of the blocks of 32 from k on, or nullptr
+  bool last;               // piece
+};
 
-inline Strip start_strip(const MatmulArgs& a, const PanelOps& ops, int64_t out, int index,
-                         int64_t ahead) {
-  // On a line of the cache: a vector across two costs twice.
-  std::byte* scratch = a.scratch + (-reinterpret_cast<uintptr_t>(a.scratch) & 63);
-  auto* pieces = reinterpret_cast<PanelPiece*>(scratch);
-  auto* accs = reinterpret_cast<float*>(pieces + kMaxStrips);
+inline void multiply_firsts(const Strip& s, const RowBlock& rows, const ActivationRow& x_row,
+                            float* acc) {
+  const MatmulArgs& a = *s.args;
+  const std::byte* x = static_cast<const std::byte*>(a.x) + x_row.firsts +
+                       rows.row * static_cast<int64_t>(x_row.bytes) +
+                       rows.k / 32 * int64_t{sizeof(FirstDigits)};
+  for (int b = 0; b < rows.count / 32; ++b) {
+    const FirstList& list = rows.lists[b];
+    int kind = kTileKinds - 1;
+    for (int i = 0; i < list.count; i += kTileWidths[kind]) {
+      while (kTileWidths[kind] > list.count - i) --kind;
+      const FirstDigits* first[kMaxTileColumns];
+      float* to[kMaxTileColumns];
+      for (int c = 0; c < kTileWidths[kind]; ++c) {
+        const int64_t r = list.rows[i + c];
+        first[c] = reinterpret_cast<const FirstDigits*>(x + r * static_cast<int64_t>(x_row.bytes)) + b;
+        to[c] = acc + r * kStripRows;
+      }
+      s.ops->tiles.first[kind](*s.piece, b, first, to);
+    }
+  }
+}
+
+// A block of rows of x times the decoded piece of one strip.
+inline void multiply_block(const Strip& s, const RowBlock& rows, float* acc) {
+  const MatmulArgs& a = *s.args;
+  const ActivationRow x_row = activation_row(a.compute, a.x_stride);
+  TileArgs t = {};
+  t.piece = s.piece;
+  t.x_stride = static_cast<int64_t>(x_row.bytes);
+  t.blocks = rows.count / 32;
+  t.more = rows.k > 0;
+  int kind = kTileKinds - 1;
+  for (int64_t r = rows.row; r < rows.end; r += kTileWidths[kind]) {
+    while (kTileWidths[kind] > rows.end - r) --kind;
+    if (rows.last) fetch_outputs(s, r, kTileWidths[kind]);
+    t.x = static_cast<const std::byte*>(a.x) + r * t.x_stride +
+          rows.k / 32 * int64_t{sizeof(ActivationBlock)};
+    t.acc = acc + (r - rows.row) * kStripRows;
+    s.ops->tiles.of[kind](t);
+  }
+  if (rows.lists != nullptr) multiply_firsts(s, rows, x_row, acc);
+  if (rows.last) finish_columns(s, rows.row, static_cast<int>(rows.end - rows.row), acc);
+}
+
+inline Strip start_strip(const MatmulArgs& a, const PanelOps& ops, int64_t out, int64_t ahead,
+                         PanelPiece* piece) {
   return {.args = &a,
           .ops = &ops,
           .out = out,
           .rows = static_cast<int>(smaller<int64_t>(kStripRows, a.out_end - out)),
-          .piece = pieces + index,
-          .acc = accs + index * kRowGroup * kStripRows,
+          .piece = piece,
           .ahead = reinterpret_cast<const uint8_t*>(a.weights) +
                    static_cast<uint64_t>(smaller(out + ahead, a.out_end)) * a.row_bytes};
+}
+
+// Outputs from `out` on, of some strips together, for rows [row, end) of x.
+inline void multiply_strips(const MatmulArgs& a, const PanelOps& ops, int64_t out, int together,
+                            int64_t row, int64_t end, const Workplace& work) {
+  Strip strips[kMaxStrips];
+  int n = 0;
+  for (int64_t o = out; n < together && o < a.out_end; o += kStripRows, ++n) {
+    strips[n] = start_strip(a, ops, o, together * kStripRows, work.pieces + n);
+  }
+  for (int64_t k = 0; k < a.k; k += kPanelPiece) {
+    RowBlock rows = {.k = k, .count = smaller(kPanelPiece, a.k - k)};
+    rows.last = k + rows.count == a.k;
+    for (int i = 0; i < n; ++i) decode_piece(strips[i], k, rows.count);
+    for (rows.row = row; rows.row < end; rows.row = rows.end) {
+      rows.end = smaller(rows.row + kBlockRows, end);
+      if (a.compute == Compute::kInt8x2)
+        rows.lists = work.lists + (rows.row - row) / kBlockRows * (a.k / 32) + k / 32;
+      for (int i = 0; i < n; ++i) {
+        multiply_block(strips[i], rows,
+                       work.accs + (i * kRowGroup + rows.row - row) * kStripRows);
+      }
+    }
+  }
 }
 
 inline void matmul_int8(const MatmulArgs& a) {
   if (a.out_begin >= a.out_end || a.rows <= 0) return;
   const PanelOps& ops = *panel_ops_of(*a.encoding);
-  const int64_t together = a.rows > 2 * kMaxTileColumns ? kMaxStrips : 1;
-  for (int64_t row = 0; row < a.rows; row += kRowGroup) {
-    const int64_t end = smaller(row + kRowGroup, a.rows);
+  const Workplace work(a.scratch);
+  const int together = a.rows > 2 * kMaxTileColumns ? kMaxStrips : 1;
+  // As many rows at once as there is room for lists, in whole blocks.
+  const int64_t list_bytes = a.k / 32 * int64_t{sizeof(FirstList)};
+  const int64_t blocks = smaller(Workplace::kListBytes / list_bytes, kRowGroup / kBlockRows);
+  const int64_t group = (blocks > 0 ? blocks : 1) * kBlockRows;
+  for (int64_t row = 0; row < a.rows; row += group) {
+    const int64_t end = smaller(row + group, a.rows);
+    if (a.compute == Compute::kInt8x2) list_first_digits(a, row, end, work.lists);
     for (int64_t out = a.out_begin; out < a.out_end; out += together * kStripRows) {
-      Strip strips[kMaxStrips];
-      int n = 0;
-      for (int64_t o = out; n < together && o < a.out_end; o += kStripRows, ++n) {
-        strips[n] = start_strip(a, ops, o, n, together * kStripRows);
-      }
-      for (int64_t k = 0; k < a.k; k += kPanelPiece) {
-        const int64_t count = smaller(kPanelPiece, a.k - k);
-        for (int i = 0; i < n; ++i) decode_piece(strips[i], k, count);
-        multiply_piece(strips, n, row, end, k, count);
-      }
+      multiply_strips(a, ops, out, together, row, end, work);
     }
   }
 }
