@@ -1,15 +1,18 @@
 // Speed of attention over a long past, beside what one core can do at best.
 //   attention_bench [instruction set] [depth] [rows ...]
 // For each shape (query heads, head_dim, group) and number of rows the calls that a pass makes:
-// every key-value head over its own part of the cache, kRowsPerCall rows at a time. Many rows are a
+// every key-value head over its own part of the cache, some rows at a time. Many rows are a
 // prompt (multiply-adds per second count), one row is generation (bytes of the cache read per second
 // count; several sequences' caches, beyond the processor's own). One thread; processor time.
+// HEARTH_BENCH_IN_CACHE=1 takes one sequence: with a small depth that shows what the arithmetic
+// alone costs.
 #include <time.h>
 
 #include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <vector>
 
@@ -20,7 +23,8 @@
 namespace hearth {
 namespace {
 
-constexpr int64_t kRowsPerCall = 32;  // as the engine deals them out
+// As the engine deals rows out.
+int64_t rows_per_call(int group) { return std::clamp(256 / group, 32, 128); }
 
 struct Shape {
   const char* name;
@@ -66,7 +70,7 @@ double read_gb_s(const std::vector<uint16_t>& memory) {
   return static_cast<double>(floats) * 4 / seconds / 1e9;
 }
 
-// Caches of one layer: a block holds the keys and then the values of all heads, as the engine's.
+// Caches of one layer: a block holds one head's keys and values after the other, as the engine's.
 struct Cache {
   Cache(const Shape& shape, int64_t depth, int64_t copies) : kv_heads(shape.heads / shape.group) {
     head_values = int64_t{kKvBlock} * shape.head_dim;
@@ -96,6 +100,7 @@ class Bench {
 
   // Seconds of one pass of so many rows at the end of the past.
   double time(const Cache& cache, int64_t copies, int64_t rows, Compute compute) {
+    const int64_t step = rows_per_call(shape_.group);
     const int64_t width = int64_t{shape_.heads} * shape_.head_dim;
     std::vector<float> q(static_cast<size_t>(rows * width)), out(q.size());
     for (size_t i = 0; i < q.size(); ++i) q[i] = std::sin(static_cast<float>(i * i % 1000));
@@ -105,7 +110,7 @@ class Bench {
     }
     const double seconds = best_time([&] {
       for (int64_t copy = 0; copy < copies; ++copy) {
-        for (int64_t r = 0; r < rows; r += kRowsPerCall) {
+        for (int64_t r = 0; r < rows; r += step) {
           for (int h = 0; h < cache.kv_heads; ++h) {
             const int64_t at = r * width + int64_t{h} * shape_.group * shape_.head_dim;
             AttentionArgs a = {};
@@ -113,12 +118,12 @@ class Bench {
             a.out = out.data() + at;
             a.q_stride = a.out_stride = width;
             a.positions = positions.data() + r;
-            a.rows = std::min(kRowsPerCall, rows - r);
+            a.rows = std::min(step, rows - r);
             a.group = shape_.group;
             a.head_dim = a.value_dim = shape_.head_dim;
             a.k_blocks = a.v_blocks = cache.blocks.data() + copy * cache.blocks_each;
-            a.k_head_offset = static_cast<size_t>(h * cache.head_values) * 2;
-            a.v_head_offset = static_cast<size_t>((cache.kv_heads + h) * cache.head_values) * 2;
+            a.k_head_offset = static_cast<size_t>(2 * h * cache.head_values) * 2;
+            a.v_head_offset = static_cast<size_t>((2 * h + 1) * cache.head_values) * 2;
             a.kv_type = KvType::kF16;
             a.compute = compute;
             a.scale = 1.0f / std::sqrt(static_cast<float>(shape_.head_dim));
@@ -136,7 +141,8 @@ class Bench {
     const double macs = 2 * seen * shape_.heads * shape_.head_dim;
     const double bytes = 4.0 * static_cast<double>(depth_) * shape_.heads / shape_.group *
                          shape_.head_dim;
-    const int64_t copies = rows == 1 ? 1 + static_cast<int64_t>(192e6 / bytes) : 1;
+    const bool in_cache = std::getenv("HEARTH_BENCH_IN_CACHE") != nullptr;
+    const int64_t copies = rows == 1 && !in_cache ? 1 + static_cast<int64_t>(192e6 / bytes) : 1;
     const Cache cache(shape_, depth_, copies);
     std::printf("  %4lld rows", static_cast<long long>(rows));
     for (const Compute compute : {Compute::kF32, Compute::kBf16}) {

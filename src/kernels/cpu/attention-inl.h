@@ -19,31 +19,31 @@ namespace hearth::HEARTH_ISA {
 struct AttentionChunk {
   const AttentionArgs* args;
   int64_t first, last;             // items; item i is head i % group of row i / group
+  int64_t end;                     // of the positions that any of them sees
   int64_t q_words, value_dim;      // of an item, padded to whole vectors
   int64_t panel_words;             // of the panels of keys; a panel of values has kKvSpan steps
   float* packed;                   // one span's keys, and then its values
   float *q, *acc, *weights, *sum;  // per item: q_words, value_dim, kKvSpan, 16 lanes
   float *highest, *factor;         // per item
+  int32_t *see_begin, *see_end;    // per item: the positions that it sees
+  ReadAhead* ahead;
+  int pack_ratio, tile_lines;      // how `ahead` is read while packing, and in tiles
+  int64_t all_begin, all_end;      // the positions that every item sees
 };
 
-// Positions that are seen, counted from the beginning of a span (or of the sequence).
+// Positions that are seen, counted from the beginning of a span.
 struct Visible {
   int64_t begin, end;
   bool empty() const { return begin >= end; }
 };
 
-inline Visible visible_to(const AttentionArgs& a, int64_t item) {
-  const int64_t end = int64_t{a.positions[item / a.group]} + 1;
-  return {a.window > 0 && end > a.window ? end - a.window : 0, end};
-}
-
 // What any of the items [first, last) sees of the span that begins at `base`.
-inline Visible visible_of(const AttentionArgs& a, int64_t first, int64_t last, int64_t base) {
+inline Visible visible_of(const AttentionChunk& c, int64_t first, int64_t last, int64_t base) {
+  if (c.all_begin <= base && c.all_end >= base + kKvSpan) return {0, kKvSpan};
   Visible all = {kKvSpan, 0};
-  for (int64_t item = first; item < last; item = (item / a.group + 1) * a.group) {
-    const Visible see = visible_to(a, item);
-    const int64_t begin = see.begin > base ? see.begin - base : 0;
-    const int64_t end = see.end - base < kKvSpan ? see.end - base : kKvSpan;
+  for (int64_t at = first - c.first; at < last - c.first; ++at) {
+    const int64_t begin = c.see_begin[at] > base ? c.see_begin[at] - base : 0;
+    const int64_t end = c.see_end[at] - base < kKvSpan ? c.see_end[at] - base : kKvSpan;
     if (begin >= end) continue;
     if (begin < all.begin) all.begin = begin;
     if (end > all.end) all.end = end;
@@ -72,7 +72,9 @@ void tile_scores(const AttentionChunk& c, int64_t item, int count, int from, int
                        .steps = steps,
                        .c = scores + 16 * from,
                        .c_stride = kKvSpan,
-                       .factor = nullptr});
+                       .factor = nullptr,
+                       .ahead = c.ahead,
+                       .lines = c.tile_lines});
     from += vectors;
   }
 }
@@ -117,7 +119,7 @@ void tile_weights(const AttentionChunk& c, int64_t item, int count, int64_t base
   tile_scores<Kind>(c, item, count, from, to, scores);
   const int64_t at = item - c.first;
   for (int i = 0; i < count; ++i) {
-    const Visible see = visible_of(*c.args, item + i, item + i + 1, base);
+    const Visible see = visible_of(c, item + i, item + i + 1, base);
     const float here = prepare_scores<Kind>(*c.args, scores + i * kKvSpan, from, to, see);
     if (see.empty()) continue;  // weights of 0 and a factor of 1
     before[i] = c.highest[at + i];
@@ -154,16 +156,18 @@ void tile_values(const AttentionChunk& c, int64_t item, int count, Visible tile)
                        .steps = to - from,
                        .c = c.acc + at * c.value_dim + d,
                        .c_stride = c.value_dim,
-                       .factor = c.factor + at});
+                       .factor = c.factor + at,
+                       .ahead = c.ahead,
+                       .lines = c.tile_lines});
   }
 }
 
 // f(item, count, what any of them sees) for tiles of the items [first, last).
 template <class F>
-void for_tiles(const AttentionArgs& a, int64_t first, int64_t last, int64_t base, F f) {
+void for_tiles(const AttentionChunk& c, int64_t first, int64_t last, int64_t base, F f) {
   for (int64_t item = first; item < last;) {
     const int count = tile_items(last - item);
-    const Visible tile = visible_of(a, item, item + count, base);
+    const Visible tile = visible_of(c, item, item + count, base);
     if (!tile.empty()) f(item, count, tile);
     item += count;
   }
@@ -177,13 +181,27 @@ void for_blocks(int64_t base, Visible see, F f) {
   }
 }
 
+// Sets what is read ahead to a span's blocks.
+template <KvType kType>
+void read_ahead(const AttentionChunk& c, const std::byte* const* blocks, size_t head_offset,
+                int dim, int64_t begin, int64_t end) {
+  if (end > c.end) end = c.end;
+  c.ahead->blocks = blocks;
+  c.ahead->head_offset = head_offset;
+  c.ahead->block = begin / kKvBlock;
+  c.ahead->block_end = (end + kKvBlock - 1) / kKvBlock;
+  c.ahead->bytes = int64_t{kKvBlock} * dim * (kType == KvType::kF32 ? 4 : 2);
+  c.ahead->at = c.ahead->stop = nullptr;
+}
+
 template <class Kind, KvType kType>
 void pack_span_values(const AttentionChunk& c, int64_t base, Visible see) {
   const AttentionArgs& a = *c.args;
   for_blocks(base, see, [&](int64_t b, int64_t at) {
     pack_values<Kind, kType>(a.v_blocks[b] + a.v_head_offset, a.value_dim, see.begin - at,
                              see.end - at, c.packed + at / Kind::kStep * kPanelWidth,
-                             kKvSpan / Kind::kStep * kPanelWidth);
+                             kKvSpan / Kind::kStep * kPanelWidth,
+                             *c.ahead, c.pack_ratio);
   });
 }
 
@@ -194,7 +212,7 @@ bool must_separate(const AttentionChunk& c, int64_t base, Visible chunk) {
   const AttentionArgs& a = *c.args;
   bool same = true, finite = true;
   for (int64_t item = c.first; item < c.last; item = (item / a.group + 1) * a.group) {
-    const Visible see = visible_of(a, item, item + 1, base);
+    const Visible see = visible_of(c, item, item + 1, base);
     same = same && see.begin == chunk.begin && see.end == chunk.end;
   }
   if (same) return false;
@@ -210,23 +228,28 @@ bool must_separate(const AttentionChunk& c, int64_t base, Visible chunk) {
 template <class Kind, KvType kType>
 void chunk_span(const AttentionChunk& c, int64_t base) {
   const AttentionArgs& a = *c.args;
-  const Visible chunk = visible_of(a, c.first, c.last, base);
+  const Visible chunk = visible_of(c, c.first, c.last, base);
   if (chunk.empty()) return;
+  read_ahead<kType>(c, a.v_blocks, a.v_head_offset, a.value_dim, base + chunk.begin,
+                    base + chunk.end);
   for_blocks(base, chunk, [&](int64_t b, int64_t at) {
     pack_keys<Kind, kType>(a.k_blocks[b] + a.k_head_offset, a.head_dim,
-                           c.packed + at / kPanelWidth * c.panel_words + at % kPanelWidth);
+                           c.packed + at / kPanelWidth * c.panel_words + at % kPanelWidth,
+                           *c.ahead, c.pack_ratio);
   });
-  for_tiles(a, c.first, c.last, base, [&](int64_t item, int count, Visible tile) {
+  for_tiles(c, c.first, c.last, base, [&](int64_t item, int count, Visible tile) {
     tile_weights<Kind>(c, item, count, base, tile);
   });
   // All items together, or those of one row after the other.
+  read_ahead<kType>(c, a.k_blocks, a.k_head_offset, a.head_dim, base + kKvSpan,
+                    base + 2 * kKvSpan);
   const bool separate = must_separate<kType>(c, base, chunk);
   for (int64_t first = c.first; first < c.last;) {
     const int64_t row_end = (first / a.group + 1) * a.group;
     const int64_t last = separate && row_end < c.last ? row_end : c.last;
-    const Visible see = visible_of(a, first, last, base);
+    const Visible see = visible_of(c, first, last, base);
     pack_span_values<Kind, kType>(c, base, see);
-    for_tiles(a, first, last, base, [&](int64_t item, int count, Visible tile) {
+    for_tiles(c, first, last, base, [&](int64_t item, int count, Visible tile) {
       tile_values<Kind>(c, item, count, tile);
     });
     first = last;
@@ -250,6 +273,9 @@ void start_items(const AttentionChunk& c) {
     for (int64_t d = 0; d < c.value_dim; d += 16) store(c.acc + at * c.value_dim + d, zero());
     store(c.sum + 16 * at, zero());
     c.highest[at] = -__builtin_inff();
+    const int32_t position = a.positions[item / a.group];
+    c.see_begin[at] = a.window > 0 && position >= a.window ? position - a.window + 1 : 0;
+    c.see_end[at] = position + 1;
   }
 }
 
@@ -279,7 +305,7 @@ int64_t lay_out(AttentionChunk& c) {
   const int64_t key_words = c.panel_words * (kKvSpan / kPanelWidth);
   const int64_t value_words = padded(c.value_dim, kPanelWidth) * (kKvSpan / Kind::kStep);
   constexpr int64_t kStateBytes = 512 << 10;  // beside the packed span, in L2
-  const int64_t item_words = c.q_words + c.value_dim + kKvSpan + 16 + 2;
+  const int64_t item_words = c.q_words + c.value_dim + kKvSpan + 16 + 4;
   int64_t items = kStateBytes / (item_words * int64_t{sizeof(float)});
   if (items < kItemTile) items = kItemTile;
   const auto address = reinterpret_cast<uintptr_t>(a.scratch);
@@ -290,6 +316,8 @@ int64_t lay_out(AttentionChunk& c) {
   c.sum = c.weights + items * kKvSpan;
   c.highest = c.sum + items * 16;
   c.factor = c.highest + items;
+  c.see_begin = reinterpret_cast<int32_t*>(c.factor + items);
+  c.see_end = c.see_begin + items;
   return items;
 }
 
@@ -297,17 +325,25 @@ template <class Kind, KvType kType>
 void attend(const AttentionArgs& a) {
   AttentionChunk c = {};
   c.args = &a;
+  ReadAhead ahead = {};
+  c.ahead = &ahead;
   const int64_t items = lay_out<Kind>(c), all = a.rows * a.group;
   for (c.first = 0; c.first < all; c.first = c.last) {
     c.last = c.first + items < all ? c.first + items : all;
     start_items<Kind>(c);
-    int64_t begin = INT64_MAX, end = 0;
-    for (int64_t item = c.first; item < c.last; ++item) {
-      const Visible see = visible_to(a, item);
-      if (see.begin < begin) begin = see.begin;
-      if (see.end > end) end = see.end;
+    const bool few = c.last - c.first <= 2 * kItemTile;  // packing is most of the time
+    c.pack_ratio = few ? 2 : 0;
+    c.tile_lines = few ? 2 : 1;
+    int64_t begin = INT64_MAX;
+    c.end = c.all_begin = 0;
+    c.all_end = INT64_MAX;
+    for (int64_t at = 0; at < c.last - c.first; ++at) {
+      if (c.see_begin[at] < begin) begin = c.see_begin[at];
+      if (c.see_end[at] > c.end) c.end = c.see_end[at];
+      if (c.see_begin[at] > c.all_begin) c.all_begin = c.see_begin[at];
+      if (c.see_end[at] < c.all_end) c.all_end = c.see_end[at];
     }
-    for (int64_t base = begin / kKvSpan * kKvSpan; base < end; base += kKvSpan) {
+    for (int64_t base = begin / kKvSpan * kKvSpan; base < c.end; base += kKvSpan) {
       chunk_span<Kind, kType>(c, base);
     }
     finish_items(c);

@@ -85,6 +85,30 @@ struct Pairs {
   }
 };
 
+// Reads memory ahead, line by line: a block of one head is too short, and too far from the next,
+// for what the processor foresees by itself. Many lines at once would stop it, so whoever has
+// something to compute asks for a few at a time.
+struct ReadAhead {
+  const std::byte* const* blocks;
+  size_t head_offset;
+  int64_t block, block_end;  // the next one, and where to end
+  int64_t bytes;             // of a block of one head, whole lines
+  const std::byte *at, *stop;
+
+  bool done() const { return at == stop && block >= block_end; }
+  void read(int64_t lines) {
+    for (; lines > 0; --lines) {
+      if (at == stop) {
+        if (block >= block_end) return;
+        at = blocks[block++] + head_offset;
+        stop = at + bytes;
+      }
+      prefetch(at);
+      at += 64;
+    }
+  }
+};
+
 struct Tile {
   const float* a;
   int64_t a_stride;     // words
@@ -93,6 +117,8 @@ struct Tile {
   float* c;
   int64_t c_stride;
   const float* factor;  // per item: what c is multiplied by before; nullptr: c was nothing
+  ReadAhead* ahead;
+  int64_t lines;        // to read ahead for each step
 };
 
 template <class Kind, int kItems, int kVectors>
@@ -108,16 +134,25 @@ template <class Kind, int kItems, int kVectors>
     }
   }
   const float *a = t.a, *b = t.b;
-  for (int64_t s = 0; s < t.steps; ++s, ++a, b += kPanelWidth) {
-    F32x16 column[kVectors];
+  const int64_t a_stride = t.a_stride;
+  for (int64_t left = t.steps; left > 0;) {
+    int64_t some = left;
+    if (!t.ahead->done()) {
+      some = left < 8 ? left : 8;
+      t.ahead->read(some * t.lines);
+    }
+    left -= some;
+    for (; some > 0; --some, ++a, b += kPanelWidth) {
+      F32x16 column[kVectors];
 #pragma GCC unroll 4
-    for (int n = 0; n < kVectors; ++n) column[n] = load(b + 16 * n);
+      for (int n = 0; n < kVectors; ++n) column[n] = load(b + 16 * n);
 #pragma GCC unroll 8
-    for (int i = 0; i < kItems; ++i) {
-      const F32x16 item = splat(a[i * t.a_stride]);
+      for (int i = 0; i < kItems; ++i) {
+        const F32x16 item = splat(a[i * a_stride]);
 #pragma GCC unroll 4
-      for (int n = 0; n < kVectors; ++n) {
-        acc[i * kVectors + n] = Kind::step(item, column[n], acc[i * kVectors + n]);
+        for (int n = 0; n < kVectors; ++n) {
+          acc[i * kVectors + n] = Kind::step(item, column[n], acc[i * kVectors + n]);
+        }
       }
     }
   }
@@ -140,22 +175,34 @@ void run_tile_of(int items, int vectors, const Tile& t) {
   run_tile<Kind, kItems, kVectors>(t);
 }
 
+// Sixteen positions by sixteen steps. kWhole: so many dimensions are left.
+template <class Kind, KvType kType, bool kWhole>
+inline void pack_keys_tile(const std::byte* block, int64_t at, int64_t dim, int64_t left,
+                           float* to) {
+  F32x16 words[16];
+#pragma GCC unroll 16
+  for (int j = 0; j < 16; ++j) {
+    words[j] = Kind::row_words(
+        [&](int from, int64_t n) { return load_values<kType>(block, at + j * dim + from, n); },
+        kWhole ? 16 * Kind::kStep : left);
+  }
+  transpose16(words);
+#pragma GCC unroll 16
+  for (int s = 0; s < 16; ++s) store(to + s * kPanelWidth, words[s]);
+}
+
 // [kKvBlock][dim] of the cache into kKvBlock columns of a panel, a row of words for each step.
+// Meanwhile `ahead` is read, one line in every `ratio` that are packed (0: none).
 template <class Kind, KvType kType>
-void pack_keys(const std::byte* block, int64_t dim, float* panel) {
-  for (int half = 0; half < kKvBlock; half += 16) {
-    for (int64_t d = 0; d < dim; d += 16 * Kind::kStep) {
-      F32x16 words[16];
-#pragma GCC unroll 16
-      for (int j = 0; j < 16; ++j) {
-        const int64_t at = (half + j) * dim + d;
-        words[j] = Kind::row_words(
-            [&](int from, int64_t n) { return load_values<kType>(block, at + from, n); }, dim - d);
-      }
-      transpose16(words);
+void pack_keys(const std::byte* block, int64_t dim, float* panel, ReadAhead& ahead, int ratio) {
+  constexpr int64_t kSize = kType == KvType::kF32 ? 4 : 2, kWide = 16 * Kind::kStep;
+  for (int64_t half = 0; half < kKvBlock; half += 16) {
+    for (int64_t d = 0; d < dim; d += kWide) {
       float* to = panel + d / Kind::kStep * kPanelWidth + half;
-#pragma GCC unroll 16
-      for (int s = 0; s < 16; ++s) store(to + s * kPanelWidth, words[s]);
+      const int64_t at = half * dim + d;
+      if (dim - d >= kWide) pack_keys_tile<Kind, kType, true>(block, at, dim, dim - d, to);
+      else pack_keys_tile<Kind, kType, false>(block, at, dim, dim - d, to);
+      if (ratio > 0) ahead.read(16 * kWide * kSize / 64 / ratio);
     }
   }
 }
@@ -164,15 +211,24 @@ void pack_keys(const std::byte* block, int64_t dim, float* panel) {
 // the steps of panels that are panel_words apart.
 template <class Kind, KvType kType>
 void pack_values(const std::byte* block, int64_t dim, int64_t begin, int64_t end, float* panels,
-                 int64_t panel_words) {
+                 int64_t panel_words, ReadAhead& ahead, int ratio) {
+  constexpr int64_t kSize = kType == KvType::kF32 ? 4 : 2;
+  const bool whole = begin <= 0 && end >= kKvBlock && dim % 16 == 0;
   for (int64_t j = 0; j < kKvBlock; j += Kind::kStep, panels += kPanelWidth) {
     for (int64_t d = 0; d < dim; d += 16) {
-      const F32x16 words = Kind::column_words([&](int next) {
-        const bool counts = j + next >= begin && j + next < end;
-        return counts ? load_values<kType>(block, (j + next) * dim + d, dim - d) : zero();
-      });
-      store(panels + d / kPanelWidth * panel_words + d % kPanelWidth, words);
+      const auto row = [&](int64_t position, int64_t n) {
+        return load_values<kType>(block, position * dim + d, n);
+      };
+      float* to = panels + d / kPanelWidth * panel_words + d % kPanelWidth;
+      if (whole) {
+        store(to, Kind::column_words([&](int i) { return row(j + i, 16); }));
+      } else {
+        store(to, Kind::column_words([&](int i) {
+          return j + i >= begin && j + i < end ? row(j + i, dim - d) : zero();
+        }));
+      }
     }
+    if (ratio > 0) ahead.read(dim * Kind::kStep * kSize / 64 / ratio);
   }
 }
 
