@@ -27,7 +27,8 @@ struct AttentionChunk {
   float *highest, *factor;         // per item
   int32_t *see_begin, *see_end;    // per item: the positions that it sees
   ReadAhead* ahead;
-  int pack_ratio, tile_lines;      // how `ahead` is read while packing, and in tiles
+  bool few;                        // items: packing is most of the time
+  int64_t tile_lines;              // read ahead for each step of a tile
   int64_t all_begin, all_end;      // the positions that every item sees
 };
 
@@ -181,19 +182,6 @@ void for_blocks(int64_t base, Visible see, F f) {
   }
 }
 
-// Sets what is read ahead to a span's blocks.
-template <KvType kType>
-void read_ahead(const AttentionChunk& c, const std::byte* const* blocks, size_t head_offset,
-                int dim, int64_t begin, int64_t end) {
-  if (end > c.end) end = c.end;
-  c.ahead->blocks = blocks;
-  c.ahead->head_offset = head_offset;
-  c.ahead->block = begin / kKvBlock;
-  c.ahead->block_end = (end + kKvBlock - 1) / kKvBlock;
-  c.ahead->bytes = int64_t{kKvBlock} * dim * (kType == KvType::kF32 ? 4 : 2);
-  c.ahead->at = c.ahead->stop = nullptr;
-}
-
 template <class Kind, KvType kType>
 void pack_span_values(const AttentionChunk& c, int64_t base, Visible see) {
   const AttentionArgs& a = *c.args;
@@ -201,7 +189,7 @@ void pack_span_values(const AttentionChunk& c, int64_t base, Visible see) {
     pack_values<Kind, kType>(a.v_blocks[b] + a.v_head_offset, a.value_dim, see.begin - at,
                              see.end - at, c.packed + at / Kind::kStep * kPanelWidth,
                              kKvSpan / Kind::kStep * kPanelWidth,
-                             *c.ahead, c.pack_ratio);
+                             *c.ahead, c.few);
   });
 }
 
@@ -230,19 +218,17 @@ void chunk_span(const AttentionChunk& c, int64_t base) {
   const AttentionArgs& a = *c.args;
   const Visible chunk = visible_of(c, c.first, c.last, base);
   if (chunk.empty()) return;
-  read_ahead<kType>(c, a.v_blocks, a.v_head_offset, a.value_dim, base + chunk.begin,
-                    base + chunk.end);
+  c.ahead->allowed += c.ahead->parts[0].bytes / 64 * (kKvSpan / kKvBlock);
   for_blocks(base, chunk, [&](int64_t b, int64_t at) {
     pack_keys<Kind, kType>(a.k_blocks[b] + a.k_head_offset, a.head_dim,
                            c.packed + at / kPanelWidth * c.panel_words + at % kPanelWidth,
-                           *c.ahead, c.pack_ratio);
+                           *c.ahead, c.few);
   });
   for_tiles(c, c.first, c.last, base, [&](int64_t item, int count, Visible tile) {
     tile_weights<Kind>(c, item, count, base, tile);
   });
   // All items together, or those of one row after the other.
-  read_ahead<kType>(c, a.k_blocks, a.k_head_offset, a.head_dim, base + kKvSpan,
-                    base + 2 * kKvSpan);
+  c.ahead->allowed += c.ahead->parts[1].bytes / 64 * (kKvSpan / kKvBlock);
   const bool separate = must_separate<kType>(c, base, chunk);
   for (int64_t first = c.first; first < c.last;) {
     const int64_t row_end = (first / a.group + 1) * a.group;
@@ -321,19 +307,30 @@ int64_t lay_out(AttentionChunk& c) {
   return items;
 }
 
+inline void start_reading(const AttentionChunk& c, int64_t begin, int64_t lines) {
+  c.ahead->end = (c.end + kKvBlock - 1) / kKvBlock;
+  c.ahead->span = begin / kKvSpan * (kKvSpan / kKvBlock);
+  c.ahead->first = c.ahead->block = begin / kKvBlock;
+  c.ahead->part = 0;
+  c.ahead->at = c.ahead->stop = nullptr;
+  c.ahead->allowed = lines;
+  c.ahead->read(lines);
+}
+
 template <class Kind, KvType kType>
 void attend(const AttentionArgs& a) {
   AttentionChunk c = {};
   c.args = &a;
-  ReadAhead ahead = {};
+  constexpr int64_t kSize = kType == KvType::kF32 ? 4 : 2;
+  ReadAhead ahead = {{{a.k_blocks, a.k_head_offset, kKvBlock * a.head_dim * kSize},
+                      {a.v_blocks, a.v_head_offset, kKvBlock * a.value_dim * kSize}}};
   c.ahead = &ahead;
   const int64_t items = lay_out<Kind>(c), all = a.rows * a.group;
   for (c.first = 0; c.first < all; c.first = c.last) {
     c.last = c.first + items < all ? c.first + items : all;
     start_items<Kind>(c);
-    const bool few = c.last - c.first <= 2 * kItemTile;  // packing is most of the time
-    c.pack_ratio = few ? 2 : 0;
-    c.tile_lines = few ? 2 : 1;
+    c.few = c.last - c.first <= 2 * kItemTile;
+    c.tile_lines = c.few ? Kind::kStep * (kType == KvType::kF32 ? 2 : 1) : 1;
     int64_t begin = INT64_MAX;
     c.end = c.all_begin = 0;
     c.all_end = INT64_MAX;
@@ -343,6 +340,7 @@ void attend(const AttentionArgs& a) {
       if (c.see_begin[at] > c.all_begin) c.all_begin = c.see_begin[at];
       if (c.see_end[at] < c.all_end) c.all_end = c.see_end[at];
     }
+    start_reading(c, begin, c.few ? 256 : ahead.parts[0].bytes / 64 * (kKvSpan / kKvBlock));
     for (int64_t base = begin / kKvSpan * kKvSpan; base < c.end; base += kKvSpan) {
       chunk_span<Kind, kType>(c, base);
     }

@@ -85,26 +85,44 @@ struct Pairs {
   }
 };
 
-// Reads memory ahead, line by line: a block of one head is too short, and too far from the next,
-// for what the processor foresees by itself. Many lines at once would stop it, so whoever has
-// something to compute asks for a few at a time.
+// Reads memory ahead in the order in which it will be packed: keys of a span, its values, keys of
+// the next. A block of one head is too short, and too far from the next, for what the processor
+// foresees by itself; and many lines at once would stop it, so whoever has something to compute
+// asks for a few at a time.
 struct ReadAhead {
-  const std::byte* const* blocks;
-  size_t head_offset;
-  int64_t block, block_end;  // the next one, and where to end
-  int64_t bytes;             // of a block of one head, whole lines
+  struct Part {
+    const std::byte* const* blocks;
+    size_t head_offset;
+    int64_t bytes;  // of a block of one head, whole lines
+  };
+  Part parts[2];    // keys, values
+  int64_t first, end;  // blocks
+  int64_t span, block;
+  int part;
   const std::byte *at, *stop;
+  int64_t allowed;  // lines
 
-  bool done() const { return at == stop && block >= block_end; }
+  void next_block() {
+    constexpr int kBlocks = kKvSpan / kKvBlock;
+    if (block == span + kBlocks || block == end) {
+      if (part == 1) span += kBlocks;
+      part = 1 - part;
+      block = span > first ? span : first;
+    }
+    if (block >= end) {
+      allowed = 0;
+      return;
+    }
+    at = parts[part].blocks[block++] + parts[part].head_offset;
+    stop = at + parts[part].bytes;
+  }
   void read(int64_t lines) {
-    for (; lines > 0; --lines) {
+    for (; lines > 0 && allowed > 0; --lines, --allowed, at += 64) {
       if (at == stop) {
-        if (block >= block_end) return;
-        at = blocks[block++] + head_offset;
-        stop = at + bytes;
+        next_block();
+        if (allowed == 0) return;
       }
       prefetch(at);
-      at += 64;
     }
   }
 };
@@ -137,8 +155,8 @@ template <class Kind, int kItems, int kVectors>
   const int64_t a_stride = t.a_stride;
   for (int64_t left = t.steps; left > 0;) {
     int64_t some = left;
-    if (!t.ahead->done()) {
-      some = left < 8 ? left : 8;
+    if (t.ahead->allowed > 0) {
+      some = left < 2 ? left : 2;
       t.ahead->read(some * t.lines);
     }
     left -= some;
@@ -178,10 +196,12 @@ void run_tile_of(int items, int vectors, const Tile& t) {
 // Sixteen positions by sixteen steps. kWhole: so many dimensions are left.
 template <class Kind, KvType kType, bool kWhole>
 inline void pack_keys_tile(const std::byte* block, int64_t at, int64_t dim, int64_t left,
-                           float* to) {
+                           float* to, ReadAhead& ahead, bool meanwhile) {
+  constexpr int64_t kSize = kType == KvType::kF32 ? 4 : 2;
   F32x16 words[16];
 #pragma GCC unroll 16
   for (int j = 0; j < 16; ++j) {
+    if (j % 4 == 3 && meanwhile) ahead.read(Kind::kStep * kSize);
     words[j] = Kind::row_words(
         [&](int from, int64_t n) { return load_values<kType>(block, at + j * dim + from, n); },
         kWhole ? 16 * Kind::kStep : left);
@@ -192,17 +212,20 @@ inline void pack_keys_tile(const std::byte* block, int64_t at, int64_t dim, int6
 }
 
 // [kKvBlock][dim] of the cache into kKvBlock columns of a panel, a row of words for each step.
-// Meanwhile `ahead` is read, one line in every `ratio` that are packed (0: none).
+// Meanwhile `ahead` is read, a line for every two that are packed.
 template <class Kind, KvType kType>
-void pack_keys(const std::byte* block, int64_t dim, float* panel, ReadAhead& ahead, int ratio) {
-  constexpr int64_t kSize = kType == KvType::kF32 ? 4 : 2, kWide = 16 * Kind::kStep;
+void pack_keys(const std::byte* block, int64_t dim, float* panel, ReadAhead& ahead,
+               bool meanwhile) {
+  constexpr int64_t kWide = 16 * Kind::kStep;
   for (int64_t half = 0; half < kKvBlock; half += 16) {
     for (int64_t d = 0; d < dim; d += kWide) {
       float* to = panel + d / Kind::kStep * kPanelWidth + half;
       const int64_t at = half * dim + d;
-      if (dim - d >= kWide) pack_keys_tile<Kind, kType, true>(block, at, dim, dim - d, to);
-      else pack_keys_tile<Kind, kType, false>(block, at, dim, dim - d, to);
-      if (ratio > 0) ahead.read(16 * kWide * kSize / 64 / ratio);
+      if (dim - d >= kWide) {
+        pack_keys_tile<Kind, kType, true>(block, at, dim, dim - d, to, ahead, meanwhile);
+      } else {
+        pack_keys_tile<Kind, kType, false>(block, at, dim, dim - d, to, ahead, meanwhile);
+      }
     }
   }
 }
@@ -211,24 +234,26 @@ void pack_keys(const std::byte* block, int64_t dim, float* panel, ReadAhead& ahe
 // the steps of panels that are panel_words apart.
 template <class Kind, KvType kType>
 void pack_values(const std::byte* block, int64_t dim, int64_t begin, int64_t end, float* panels,
-                 int64_t panel_words, ReadAhead& ahead, int ratio) {
+                 int64_t panel_words, ReadAhead& ahead, bool meanwhile) {
   constexpr int64_t kSize = kType == KvType::kF32 ? 4 : 2;
   const bool whole = begin <= 0 && end >= kKvBlock && dim % 16 == 0;
   for (int64_t j = 0; j < kKvBlock; j += Kind::kStep, panels += kPanelWidth) {
-    for (int64_t d = 0; d < dim; d += 16) {
-      const auto row = [&](int64_t position, int64_t n) {
-        return load_values<kType>(block, position * dim + d, n);
-      };
-      float* to = panels + d / kPanelWidth * panel_words + d % kPanelWidth;
-      if (whole) {
-        store(to, Kind::column_words([&](int i) { return row(j + i, 16); }));
-      } else {
-        store(to, Kind::column_words([&](int i) {
-          return j + i >= begin && j + i < end ? row(j + i, dim - d) : zero();
-        }));
+    float* panel = panels;
+    for (int64_t d = 0; d < dim; panel += panel_words) {
+      for (int n = 0; n < kPanelWidth && d < dim; n += 16, d += 16) {
+        const auto row = [&](int64_t position, int64_t count) {
+          return load_values<kType>(block, position * dim + d, count);
+        };
+        if (whole) {
+          store(panel + n, Kind::column_words([&](int i) { return row(j + i, 16); }));
+        } else {
+          store(panel + n, Kind::column_words([&](int i) {
+            return j + i >= begin && j + i < end ? row(j + i, dim - d) : zero();
+          }));
+        }
       }
     }
-    if (ratio > 0) ahead.read(dim * Kind::kStep * kSize / 64 / ratio);
+    if (meanwhile) ahead.read(dim * Kind::kStep * kSize / 128);
   }
 }
 
