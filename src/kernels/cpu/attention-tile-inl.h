@@ -102,6 +102,15 @@ struct ReadAhead {
   const std::byte *at, *stop;
   int64_t allowed;  // lines
 
+  [[gnu::noinline]] void read_slowly(int64_t lines) {
+    for (; lines > 0 && allowed > 0; --lines, --allowed, at += 64) {
+      if (at == stop) {
+        next_block();
+        if (allowed == 0) return;
+      }
+      prefetch(at);
+    }
+  }
   void next_block() {
     constexpr int kBlocks = kKvSpan / kKvBlock;
     if (block == span + kBlocks || block == end) {
@@ -117,13 +126,10 @@ struct ReadAhead {
     stop = at + parts[part].bytes;
   }
   void read(int64_t lines) {
-    for (; lines > 0 && allowed > 0; --lines, --allowed, at += 64) {
-      if (at == stop) {
-        next_block();
-        if (allowed == 0) return;
-      }
-      prefetch(at);
-    }
+    if (lines > allowed || stop - at < 64 * lines) return read_slowly(lines);
+    for (int64_t i = 0; i < lines; ++i) prefetch(at + 64 * i);
+    at += 64 * lines;
+    allowed -= lines;
   }
 };
 
