@@ -12,8 +12,11 @@ namespace {
 // Rows of logits computed at a time: enough to use a decoded strip of the head well, few enough
 // that 64 x 262,144 floats (64 MiB) are the most that is ever held.
 constexpr int64_t kHeadRows = 64;
-constexpr int64_t kAttentionRows = 32;     // query rows per work item
-constexpr int64_t kSerialWork = 4096;      // below so many values a region costs more than it saves
+constexpr int64_t kSerialWork = 4096;  // below so many values a region costs more than it saves
+
+// Query rows per work item of attention: it packs keys and values once for all of them and their
+// group of heads, and there must be items enough for every member.
+int64_t attention_rows(int64_t group) { return std::clamp<int64_t>(256 / group, 32, 128); }
 
 struct Run {  // neighbouring rows of one sequence
   SequenceId sequence;
@@ -327,13 +330,14 @@ void Runner::attention(const Op& op, Step& step) {
   const float* q = buffer(op.a);
   float* out = buffer(op.out);
   int32_t group = spec.heads / spec.kv_heads;
+  int64_t some_rows = attention_rows(group);
   int64_t q_width = int64_t{spec.heads} * spec.head_dim;
   int64_t out_width = int64_t{spec.heads} * spec.value_dim;
   pool_.run([&](int member) {
     int64_t item = 0;  // dealt out in turn: later rows of a prompt see more and cost more
     for (const Run& run : step.runs) {
       auto blocks = step.cache->blocks(run.sequence, spec.cache);
-      for (int64_t r = run.begin; r < run.end; r += kAttentionRows)
+      for (int64_t r = run.begin; r < run.end; r += some_rows)
         for (int32_t h = 0; h < spec.kv_heads; ++h) {
           if (item++ % pool_.size() != member) continue;
           kernels_->attention({.q = q + r * q_width + int64_t{h} * group * spec.head_dim,
@@ -341,7 +345,7 @@ void Runner::attention(const Op& op, Step& step) {
                                .out = out + r * out_width + int64_t{h} * group * spec.value_dim,
                                .out_stride = out_width,
                                .positions = step.positions.data() + r,
-                               .rows = std::min(kAttentionRows, run.end - r),
+                               .rows = std::min(some_rows, run.end - r),
                                .group = group,
                                .head_dim = spec.head_dim,
                                .value_dim = spec.value_dim,

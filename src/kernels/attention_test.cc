@@ -152,10 +152,12 @@ Problem random_problem(Random& rng, int round) {
   const std::vector<int> dims = {1, 7, 16, 24, 25, 32, 33, 64, 72, 80, 96, 128, 192, 256};
   const int head_dim = rng.pick(dims);
   const int value_dim = round % 3 == 0 ? rng.pick(dims) : head_dim;
+  const bool spans = round % 7 < 2;  // several of them
   Problem p(rng, head_dim, value_dim, static_cast<int>(rng.integer(1, 8)),
-            static_cast<int>(rng.integer(1, round % 8 == 0 ? 700 : 150)), round % 2 == 0 ? KvType::kF32 : KvType::kF16);
+            static_cast<int>(rng.integer(1, spans ? 700 : 150)),
+            round % 2 == 0 ? KvType::kF32 : KvType::kF16);
   if (round % 4 == 1) p.softcap = 20.0f;
-  if (round % 5 >= 3) p.window = static_cast<int32_t>(rng.integer(1, round % 8 == 0 ? 300 : 80));
+  if (round % 5 >= 3) p.window = static_cast<int32_t>(rng.integer(1, spans ? 300 : 80));
   std::vector<int32_t> at;
   const auto rows = static_cast<int32_t>(rng.integer(1, std::min(p.length, 20)));
   for (int32_t i = p.length - rows; i < p.length; ++i) at.push_back(i);  // a piece of a prompt
@@ -214,7 +216,8 @@ TEST(Attention, Bfloat16OfOnePositionIsTheValue) {
 
 // Parts of the rows, in any order, give the bits of all together.
 void check_parts(const Problem& p, const Kernels& k, Random& rng, int parts) {
-  const auto rows = static_cast<int64_t>(p.positions.size()), width = int64_t{p.group} * p.value_dim;
+  const auto rows = static_cast<int64_t>(p.positions.size());
+  const int64_t width = int64_t{p.group} * p.value_dim;
   for (const Compute compute : {Compute::kF32, Compute::kBf16}) {
     const auto whole = p.run(k, compute);
     for (int part = 0; part < parts; ++part) {

@@ -236,27 +236,39 @@ void pack_keys(const std::byte* block, int64_t dim, float* panel, ReadAhead& ahe
   }
 }
 
+// A step of one panel of values: positions from j on, dimensions from d on, as far as they count.
+template <class Kind, KvType kType>
+[[gnu::noinline]] void pack_values_edge(const std::byte* block, int64_t dim, int64_t j, int64_t d,
+                                        int64_t begin, int64_t end, float* to) {
+  for (int64_t n = 0; n < kPanelWidth && d + n < dim; n += 16) {
+    store(to + n, Kind::column_words([&](int i) {
+      return j + i >= begin && j + i < end
+                 ? load_values<kType>(block, (j + i) * dim + d + n, dim - d - n)
+                 : zero();
+    }));
+  }
+}
+
 // [kKvBlock][dim] of the cache, of which positions [begin, end) count and the others are 0, into
 // the steps of panels that are panel_words apart.
 template <class Kind, KvType kType>
 void pack_values(const std::byte* block, int64_t dim, int64_t begin, int64_t end, float* panels,
                  int64_t panel_words, ReadAhead& ahead, bool meanwhile) {
   constexpr int64_t kSize = kType == KvType::kF32 ? 4 : 2;
-  const bool whole = begin <= 0 && end >= kKvBlock && dim % 16 == 0;
+  const bool whole = begin <= 0 && end >= kKvBlock;
   for (int64_t j = 0; j < kKvBlock; j += Kind::kStep, panels += kPanelWidth) {
-    float* panel = panels;
-    for (int64_t d = 0; d < dim; panel += panel_words) {
-      for (int n = 0; n < kPanelWidth && d < dim; n += 16, d += 16) {
-        const auto row = [&](int64_t position, int64_t count) {
-          return load_values<kType>(block, position * dim + d, count);
-        };
-        if (whole) {
-          store(panel + n, Kind::column_words([&](int i) { return row(j + i, 16); }));
-        } else {
-          store(panel + n, Kind::column_words([&](int i) {
-            return j + i >= begin && j + i < end ? row(j + i, dim - d) : zero();
-          }));
-        }
+    float* to = panels;
+    for (int64_t d = 0; d < dim; d += kPanelWidth, to += panel_words) {
+      if (!whole || dim - d < kPanelWidth) {
+        pack_values_edge<Kind, kType>(block, dim, j, d, begin, end, to);
+        continue;
+      }
+      const std::byte* row = block + (j * dim + d) * kSize;
+#pragma GCC unroll 4
+      for (int n = 0; n < kPanelVectors; ++n) {
+        store(to + 16 * n, Kind::column_words([&](int i) {
+          return load_values<kType>(row, i * dim + 16 * n, 16);
+        }));
       }
     }
     if (meanwhile) ahead.read(dim * Kind::kStep * kSize / 128);
