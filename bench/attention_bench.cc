@@ -2,7 +2,7 @@
 //   attention_bench [instruction set] [depth] [rows ...]
 // For each shape (query heads, head_dim, group) and number of rows the calls that a pass makes:
 // every key-value head over its own part of the cache, some rows at a time. Many rows are a prompt
-// (multiply-adds per second count), one row is generation (bytes of the cache read per second count;
+// (multiply-adds per second count), one row is generation (bytes of the cache read per second;
 // several sequences' caches, beyond the processor's own). One thread; processor time.
 // HEARTH_BENCH_IN_CACHE=1 takes one sequence: with a small depth that shows what the arithmetic
 // alone costs.
