@@ -244,7 +244,7 @@ TEST(Attention, ARowDoesNotDependOnTheOthers) {
   }
   for (int round = 0; round < 60; ++round) {
     const Problem some = random_problem(rng, round);
-    for (const Kernels* k : tables()) check_parts(some, *k, rng, 6);
+    for (const Kernels* k : tables()) check_parts(some, *k, rng, 4);
   }
 }
 
@@ -253,7 +253,7 @@ TEST(Attention, ARowDoesNotDependOnExtremesThatItDoesNotSee) {
   Random rng(27);
   const std::vector<float> extremes = {HUGE_VALF, -HUGE_VALF, NAN,  65504.0f, -65504.0f, -0.0f,
                                        6e-8f,     -6e-8f,     1e-6f, -1e-7f,   0.0f};
-  for (int round = 0; round < 80; ++round) {
+  for (int round = 0; round < 50; ++round) {
     Problem p = random_problem(rng, round);
     for (auto* from : {&p.keys, &p.values}) {
       const int64_t some = rng.integer(1, 12);
@@ -275,7 +275,7 @@ TEST(Attention, ARowDoesNotDependOnExtremesThatItDoesNotSee) {
     const auto want = p.run(oracle());
     for (const Kernels* k : tables()) {
       ASSERT_TRUE(same_bits(p.run(*k), want)) << name_of(*k, p);
-      check_parts(p, *k, rng, 8);
+      check_parts(p, *k, rng, 4);
       if (HasFatalFailure()) return;
     }
   }

@@ -340,7 +340,7 @@ void attend(const AttentionArgs& a) {
       if (c.see_begin[at] > c.all_begin) c.all_begin = c.see_begin[at];
       if (c.see_end[at] < c.all_end) c.all_end = c.see_end[at];
     }
-    start_reading(c, begin, c.few ? 256 : ahead.parts[0].bytes / 64 * (kKvSpan / kKvBlock));
+    start_reading(c, begin, ahead.parts[0].bytes / 64 * (kKvSpan / kKvBlock));
     for (int64_t base = begin / kKvSpan * kKvSpan; base < c.end; base += kKvSpan) {
       chunk_span<Kind, kType>(c, base);
     }
