@@ -27,7 +27,6 @@
 // Words: sixteen times four bytes in an F32x16, each a float or a pair of bfloat16, which nothing
 // but these looks into: words_of(Bf16x32), pair_words(even, odd): both rounded, even first;
 //   dot_words(a, b, acc): dot_bf16; transpose16(w): w[i] lane j becomes w[j] lane i
-// prefetch(p): into the nearest cache; prefetch_far(p): not into the nearest
 #pragma once
 
 #ifndef HEARTH_ISA

@@ -297,7 +297,6 @@ inline void transpose16(F32x16* w) {
     w[8 + i] = {quarter[2][i], quarter[3][i]};
   }
 }
-inline void prefetch_far(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T1); }
 
 }  // namespace hearth::HEARTH_ISA
 

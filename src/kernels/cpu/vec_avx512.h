@@ -349,7 +349,6 @@ inline void transpose16(F32x16* w) {
     w[12 + k].v = _mm512_shuffle_f32x4(odd_low, odd_high, 0xdd);
   }
 }
-inline void prefetch_far(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T1); }
 
 }  // namespace hearth::HEARTH_ISA
 

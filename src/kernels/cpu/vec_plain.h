@@ -275,6 +275,5 @@ inline void transpose16(F32x16* w) {
     }
   }
 }
-inline void prefetch_far(const void*) {}
 
 }  // namespace hearth::HEARTH_ISA
