@@ -222,16 +222,16 @@ std::span<const std::byte* const> KvCache::blocks(SequenceId id, int32_t index) 
       ->blocks[static_cast<size_t>(group_of_[static_cast<size_t>(index)])];
 }
 
+// A head's values follow its keys: attention reads both, and longer pieces are read faster.
 size_t KvCache::key_offset(int32_t index, int32_t kv_head) const {
+  const auto dims = static_cast<size_t>(spec(index).key_dim + spec(index).value_dim);
   return layer_offset_[static_cast<size_t>(index)] +
-         static_cast<size_t>(kv_head) * static_cast<size_t>(spec(index).key_dim) * kKvBlock *
-             value_bytes_;
+         static_cast<size_t>(kv_head) * dims * kKvBlock * value_bytes_;
 }
 
 size_t KvCache::value_offset(int32_t index, int32_t kv_head) const {
-  return key_offset(index, spec(index).kv_heads) +
-         static_cast<size_t>(kv_head) * static_cast<size_t>(spec(index).value_dim) * kKvBlock *
-             value_bytes_;
+  return key_offset(index, kv_head) +
+         static_cast<size_t>(spec(index).key_dim) * kKvBlock * value_bytes_;
 }
 
 int64_t KvCache::blocks_used() const {

@@ -137,8 +137,8 @@ TEST(KvCache, AddressesOfHeadsAndLayersDoNotOverlap) {
   auto cache = *KvCache::create(two_kinds(40), KvType::kF32, 64);
   size_t head = 16 * kKvBlock * 4;
   EXPECT_EQ(cache->key_offset(0, 0), 0u);
-  EXPECT_EQ(cache->key_offset(0, 1), head);
-  EXPECT_EQ(cache->value_offset(0, 0), 2 * head);
+  EXPECT_EQ(cache->key_offset(0, 1), 2 * head);  // a head's values follow its keys
+  EXPECT_EQ(cache->value_offset(0, 0), head);
   EXPECT_EQ(cache->key_offset(2, 0), 4 * head);        // the next full layer
   EXPECT_EQ(cache->value_offset(2, 0), 4 * head + 2 * head);
   EXPECT_EQ(cache->key_offset(1, 0), 0u);              // its own group

@@ -8,7 +8,9 @@
 namespace hearth {
 namespace {
 
-constexpr int64_t kAttentionRows = 32;  // query rows per work item
+// Query rows per work item of attention: it packs keys and values once for all of them and their
+// group of heads, and there must be items enough for every member.
+int64_t attention_rows(int64_t group) { return std::clamp<int64_t>(256 / group, 32, 128); }
 
 }  // namespace
 
@@ -182,15 +184,16 @@ void Runner::attention(const Stage& stage, Step& step, int member) {
   const Op& op = model_->program.ops[static_cast<size_t>(stage.ops.front())];
   const AttentionSpec& spec = op.attention;
   int32_t group = spec.heads / spec.kv_heads;
+  int64_t some_rows = attention_rows(group);
   int64_t q_width = int64_t{spec.heads} * spec.head_dim;
   int64_t out_width = int64_t{spec.heads} * spec.value_dim;
   int64_t item = 0;  // dealt out in turn: later rows of a prompt see more and cost more
   for (const Step::Run& run : step.runs) {
     auto blocks = step.cache->blocks(run.sequence, spec.cache);
-    for (int64_t r = run.begin; r < run.end; r += kAttentionRows)
+    for (int64_t r = run.begin; r < run.end; r += some_rows)
       for (int32_t h = 0; h < spec.kv_heads; ++h) {
         if (item++ % pool_.size() != member) continue;
-        int64_t rows = std::min(kAttentionRows, run.end - r);
+        int64_t rows = std::min(some_rows, run.end - r);
         int64_t column = int64_t{h} * group * spec.value_dim;
         kernels_->attention({.q = buffer(op.a) + r * q_width + int64_t{h} * group * spec.head_dim,
                              .q_stride = q_width,

@@ -18,8 +18,8 @@
 //    has minimums, acc = fma(minimum, sum of activations, acc). After each kIntegerPiece values the
 //    same for the first digits that these have, without minimums. Every instruction set, the plain
 //    code included, gives the same bits.
-//  - softmax and weighted sums of values: positions in order, in blocks of kKvBlock positions
-//    counted from position 0 of the sequence.
+//  - attention: positions in order, in spans of kKvSpan counted from position 0 of the sequence;
+//    AttentionArgs has the definition.
 // Source of the fixed-order idea: batch-invariant kernels (Thinking Machines Lab, 2025).
 #pragma once
 
@@ -33,6 +33,9 @@ namespace hearth {
 
 // Tokens per block of the paged KV cache.
 inline constexpr int kKvBlock = 32;
+
+// Positions whose weights attention takes under one maximum: whole blocks.
+inline constexpr int kKvSpan = 4 * kKvBlock;
 
 // Bytes of scratch that each member of the pool must have for any kernel.
 inline constexpr size_t kKernelScratchBytes = size_t{4} << 20;
@@ -132,6 +135,21 @@ struct MatmulArgs {
 // position p sees positions max(0, p - window + 1) .. p (window 0: all).
 // Keys and values lie in blocks: block b holds positions b*kKvBlock ..., as
 // [kKvBlock][head_dim] of this head, at blocks[b] + head_offset (bytes), in kv_type.
+//
+// What is computed for a row and a query head, span by span (kF32):
+//  - q'[d] = q[d] * scale; score[j] = the sum over d, in order, of q'[d] * k[j][d], from +0 by
+//    fused multiply-add; then the softcap.
+//  - m is the largest score of any visible position so far, w[j] = exp(score[j] - m), and what
+//    older spans gave is multiplied by f = exp(older m - m) first.
+//  - 16 sums of weights: l[i] = l[i] * f, then w[j] is added to l[j % 16], in order.
+//  - values: y[d] = y[d] * f, then fma(w[j], v[j][d], y[d]), in order.
+//  - out[d] = y[d] * (1 / tree of l) + 0, so that no zero is negative.
+// A position that the row does not see adds nothing, whatever lies there; a span of which the row
+// sees nothing is passed over.
+// kBf16: q', keys, weights and values are rounded to bfloat16, and positions 2i and 2i + 1 (in
+// scores: dimensions) enter a sum as a pair by vdpbf16ps, lane i % 16 of l. Without softcap
+// scale * log2(e) takes the place of scale, and 2^x that of exp; with it, capped scores are
+// multiplied by log2(e). Bits are one thing per instruction set.
 struct AttentionArgs {
   const float* q;              // row r, query head h of the group: q + r*q_stride + h*head_dim
   int64_t q_stride;
@@ -140,7 +158,7 @@ struct AttentionArgs {
   const int32_t* positions;    // per row
   int64_t rows;
   int group;                   // query heads that share this key-value head
-  int head_dim;                // of keys and queries; values may differ
+  int head_dim;                // of keys and queries, up to 4096; values may differ
   int value_dim;
   const std::byte* const* k_blocks;
   const std::byte* const* v_blocks;

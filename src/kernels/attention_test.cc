@@ -5,6 +5,8 @@
 namespace hearth {
 namespace {
 
+constexpr double kBf16Unit = 0x1p-9;  // half the spacing of bfloat16 at 1
+
 using test::kUnit;
 using test::oracle;
 using test::Random;
@@ -59,7 +61,8 @@ struct Problem {
     q = rng.normals(positions.size() * static_cast<size_t>(group * head_dim));
   }
 
-  std::vector<float> run(const Kernels& kernels, int64_t row, int64_t row_end) const {
+  std::vector<float> run(const Kernels& kernels, int64_t row, int64_t row_end,
+                         Compute compute = Compute::kF32) const {
     static std::vector<std::byte> scratch(kKernelScratchBytes);
     AttentionArgs a = {};
     std::vector<float> out(static_cast<size_t>((row_end - row) * group * value_dim), -7.0f);
@@ -77,6 +80,7 @@ struct Problem {
     a.k_head_offset = kKvBlock * static_cast<size_t>(head_dim) * value_bytes();
     a.v_head_offset = kKvBlock * static_cast<size_t>(value_dim) * value_bytes();
     a.kv_type = type;
+    a.compute = compute;
     a.scale = scale;
     a.softcap = softcap;
     a.window = window;
@@ -84,11 +88,27 @@ struct Problem {
     kernels.attention(a);
     return out;
   }
-  std::vector<float> run(const Kernels& k) const {
-    return run(k, 0, static_cast<int64_t>(positions.size()));
+  std::vector<float> run(const Kernels& k, Compute compute = Compute::kF32) const {
+    return run(k, 0, static_cast<int64_t>(positions.size()), compute);
   }
 
-  void check_against_double(const std::vector<float>& out) const {
+  // How far a score may be off, and by which factor (less 1) an output, beside what scores do.
+  double score_error(double size, Compute compute) const {
+    const double terms = head_dim + 4;  // a rounding for each, and of q * scale
+    const double inputs = compute == Compute::kBf16 ? 2.01 * kBf16Unit + terms * kUnit : 0.0;
+    const double cap = softcap > 0 ? 8 * kUnit * softcap : 0.0;
+    return size * std::fabs(scale) * (terms * kUnit + inputs) + cap;
+  }
+  static double output_error(int seen, Compute compute) {
+    // One rounding for each position in each of the two sums, and a few for exp and rescaling.
+    const double sums = (2.0 * seen + 40) * kUnit * 2;
+    if (compute == Compute::kF32) return sums;
+    // Weights above and below, and values, are rounded; 2^x is off by 1e-5 at most (the
+    // polynomial, and the rounding of an argument down to -150), and once more per older span.
+    return sums + 3.01 * kBf16Unit + 1e-5 * (seen / kKvSpan + 2);
+  }
+
+  void check_against_double(const std::vector<float>& out, Compute compute) const {
     for (size_t item = 0; item < positions.size() * static_cast<size_t>(group); ++item) {
       const float* query = q.data() + item * static_cast<size_t>(head_dim);
       const int end = positions[item / static_cast<size_t>(group)] + 1;
@@ -103,16 +123,15 @@ struct Problem {
           size += std::fabs(product);
         }
         double s = dot * scale;
-        error = std::max(error, size * std::fabs(scale) * (head_dim / 16.0 + 8) * kUnit);
-        if (softcap > 0) s = softcap * std::tanh(s / softcap), error += 4 * kUnit * softcap;
+        error = std::max(error, score_error(size, compute));
+        if (softcap > 0) s = softcap * std::tanh(s / softcap);
         score.push_back(s);
         highest = std::max(highest, s);
       }
       double sum = 0;
       for (double& s : score) sum += s = std::exp(s - highest);
-      // A score that is off by e moves its weight by the factor 1 + e, and the sum likewise; one
-      // rounding for each position in each of the two sums, and a few for exp and rescaling.
-      const double relative = 2 * error + (2.0 * (end - begin) + 40) * kUnit * 2;
+      // A score that is off by e moves its weight by the factor exp(e), and the sum likewise.
+      const double relative = std::expm1(2 * error) + output_error(end - begin, compute);
       for (int d = 0; d < value_dim; ++d) {
         double want = 0, size = 0;
         for (int j = begin; j < end; ++j) {
@@ -130,13 +149,15 @@ struct Problem {
 };
 
 Problem random_problem(Random& rng, int round) {
-  const std::vector<int> dims = {16, 24, 32, 64, 72, 80, 96, 128, 192, 256};
+  const std::vector<int> dims = {1, 7, 16, 24, 25, 32, 33, 64, 72, 80, 96, 128, 192, 256};
   const int head_dim = rng.pick(dims);
   const int value_dim = round % 3 == 0 ? rng.pick(dims) : head_dim;
+  const bool spans = round % 7 < 2;  // several of them
   Problem p(rng, head_dim, value_dim, static_cast<int>(rng.integer(1, 8)),
-            static_cast<int>(rng.integer(1, 150)), round % 2 == 0 ? KvType::kF32 : KvType::kF16);
+            static_cast<int>(rng.integer(1, spans ? 700 : 150)),
+            round % 2 == 0 ? KvType::kF32 : KvType::kF16);
   if (round % 4 == 1) p.softcap = 20.0f;
-  if (round % 5 >= 3) p.window = static_cast<int32_t>(rng.integer(1, 80));
+  if (round % 5 >= 3) p.window = static_cast<int32_t>(rng.integer(1, spans ? 300 : 80));
   std::vector<int32_t> at;
   const auto rows = static_cast<int32_t>(rng.integer(1, std::min(p.length, 20)));
   for (int32_t i = p.length - rows; i < p.length; ++i) at.push_back(i);  // a piece of a prompt
@@ -145,16 +166,68 @@ Problem random_problem(Random& rng, int round) {
   return p;
 }
 
+std::string name_of(const Kernels& k, const Problem& p) {
+  return std::string(k.isa) + " head_dim " + std::to_string(p.head_dim) + " value_dim " +
+         std::to_string(p.value_dim) + " group " + std::to_string(p.group) + " length " +
+         std::to_string(p.length) + " window " + std::to_string(p.window);
+}
+
 TEST(Attention, EveryTableGivesTheBitsOfTheOracle) {
   Random rng(21);
-  for (int round = 0; round < 60; ++round) {
+  for (int round = 0; round < 80; ++round) {
     const Problem p = random_problem(rng, round);
     const auto want = p.run(oracle());
-    p.check_against_double(want);
-    for (const Kernels* k : tables()) {
-      ASSERT_TRUE(same_bits(p.run(*k), want))
-          << k->isa << " head_dim " << p.head_dim << " value_dim " << p.value_dim << " group "
-          << p.group << " length " << p.length << " window " << p.window;
+    p.check_against_double(want, Compute::kF32);
+    for (const Kernels* k : tables()) ASSERT_TRUE(same_bits(p.run(*k), want)) << name_of(*k, p);
+  }
+}
+
+TEST(Attention, Bfloat16IsAsNearAsItsRoundingAllows) {
+  Random rng(25);
+  std::vector<const Kernels*> all = tables();
+  all.push_back(&oracle());
+  for (int round = 0; round < 80; ++round) {
+    const Problem p = random_problem(rng, round);
+    const auto exact = p.run(oracle());
+    for (const Kernels* k : all) {
+      const auto out = p.run(*k, Compute::kBf16);
+      p.check_against_double(out, Compute::kBf16);
+      if (HasFatalFailure()) FAIL() << name_of(*k, p);
+      EXPECT_TRUE(p.length == 1 || !same_bits(out, exact)) << name_of(*k, p);
+    }
+  }
+}
+
+// A weight of exactly 1 and nothing else: the output is the value, rounded.
+TEST(Attention, Bfloat16OfOnePositionIsTheValue) {
+  Random rng(26);
+  Problem p(rng, 40, 40, 5, 300, KvType::kF16);
+  p.window = 1;
+  p.ask(rng, {0, 1, 127, 128, 299});
+  for (const Kernels* k : tables()) {
+    const auto out = p.run(*k, Compute::kBf16);
+    for (size_t i = 0; i < out.size(); ++i) {
+      const size_t row = i / 200, d = i % 40;
+      const float value = p.values[static_cast<size_t>(p.positions[row]) * 40 + d];
+      EXPECT_EQ(out[i], bf16_to_f32(f32_to_bf16(value))) << k->isa;
+    }
+  }
+}
+
+// Parts of the rows, in any order, give the bits of all together.
+void check_parts(const Problem& p, const Kernels& k, Random& rng, int parts) {
+  const auto rows = static_cast<int64_t>(p.positions.size());
+  const int64_t width = int64_t{p.group} * p.value_dim;
+  for (const Compute compute : {Compute::kF32, Compute::kBf16}) {
+    const auto whole = p.run(k, compute);
+    for (int part = 0; part < parts; ++part) {
+      const int64_t row = rng.integer(0, rows - 1);
+      const int64_t end = part % 2 == 0 ? row + 1 : rng.integer(row + 1, std::min(row + 40, rows));
+      ASSERT_TRUE(same_bits(p.run(k, row, end, compute),
+                            std::vector<float>(whole.begin() + row * width,
+                                               whole.begin() + end * width)))
+          << name_of(k, p) << " rows " << row << ' ' << end << " compute "
+          << static_cast<int>(compute);
     }
   }
 }
@@ -162,23 +235,48 @@ TEST(Attention, EveryTableGivesTheBitsOfTheOracle) {
 TEST(Attention, ARowDoesNotDependOnTheOthers) {
   Random rng(22);
   Problem p(rng, 64, 64, 3, 300, KvType::kF16);
-  for (const int32_t window : {0, 70}) {
+  for (const int32_t window : {0, 70, 200}) {
     p.window = window;
     std::vector<int32_t> at;
     for (int32_t i = 0; i < 300; ++i) at.push_back(i);  // more than fits into one chunk
     p.ask(rng, at);
-    for (const Kernels* k : tables()) {
-      const auto whole = p.run(*k);
-      for (int part = 0; part < 40; ++part) {
-        const int64_t row = rng.integer(0, 299);
-        const int64_t end = part < 20 ? row + 1 : rng.integer(row + 1, std::min<int64_t>(row + 40,
-                                                                                         300));
-        const int64_t width = int64_t{p.group} * p.value_dim;
-        ASSERT_TRUE(same_bits(p.run(*k, row, end),
-                              std::vector<float>(whole.begin() + row * width,
-                                                 whole.begin() + end * width)))
-            << k->isa << ' ' << row << ' ' << end;
+    for (const Kernels* k : tables()) check_parts(p, *k, rng, 40);
+  }
+  for (int round = 0; round < 60; ++round) {
+    const Problem some = random_problem(rng, round);
+    for (const Kernels* k : tables()) check_parts(some, *k, rng, 4);
+  }
+}
+
+// Values that overflow, vanish or are no numbers, in places that only some rows see.
+TEST(Attention, ARowDoesNotDependOnExtremesThatItDoesNotSee) {
+  Random rng(27);
+  const std::vector<float> extremes = {HUGE_VALF, -HUGE_VALF, NAN,  65504.0f, -65504.0f, -0.0f,
+                                       6e-8f,     -6e-8f,     1e-6f, -1e-7f,   0.0f};
+  for (int round = 0; round < 50; ++round) {
+    Problem p = random_problem(rng, round);
+    for (auto* from : {&p.keys, &p.values}) {
+      const int64_t some = rng.integer(1, 12);
+      for (int64_t i = 0; i < some; ++i) {
+        (*from)[static_cast<size_t>(rng.integer(0, static_cast<int64_t>(from->size()) - 1))] =
+            rng.pick(extremes);
       }
+      if (round % 3 == 1) {
+        for (float& x : *from) x = rng.integer(0, 1) == 0 ? -1e-7f : -0.0f;
+      }
+    }
+    p.k_blocks.clear();
+    p.v_blocks.clear();
+    p.fill(p.k_store, p.k_blocks, p.keys, p.head_dim);
+    p.fill(p.v_store, p.v_blocks, p.values, p.value_dim);
+    if (round % 4 == 2) {
+      for (float& x : p.q) x *= 1e4f;
+    }
+    const auto want = p.run(oracle());
+    for (const Kernels* k : tables()) {
+      ASSERT_TRUE(same_bits(p.run(*k), want)) << name_of(*k, p);
+      check_parts(p, *k, rng, 4);
+      if (HasFatalFailure()) return;
     }
   }
 }
@@ -191,7 +289,22 @@ TEST(Attention, ManyRows) {
   for (int32_t i = 0; i < 130; ++i) at.push_back(i);
   p.ask(rng, at);
   const auto want = p.run(oracle());
-  for (const Kernels* k : tables()) EXPECT_TRUE(same_bits(p.run(*k), want)) << k->isa;
+  for (const Kernels* k : tables()) {
+    EXPECT_TRUE(same_bits(p.run(*k), want)) << k->isa;
+    check_parts(p, *k, rng, 4);
+  }
+}
+
+// The largest heads that a model file may have fit into the scratch.
+TEST(Attention, LargestHeads) {
+  Random rng(28);
+  Problem p(rng, 4096, 4096, 7, 40, KvType::kF32);
+  p.ask(rng, {38, 39});
+  const auto want = p.run(oracle());
+  for (const Kernels* k : tables()) {
+    EXPECT_TRUE(same_bits(p.run(*k), want)) << k->isa;
+    p.check_against_double(p.run(*k, Compute::kBf16), Compute::kBf16);
+  }
 }
 
 TEST(Attention, NonsenseDoesNotCrash) {
@@ -203,9 +316,13 @@ TEST(Attention, NonsenseDoesNotCrash) {
       for (auto& b : block) b = static_cast<std::byte>(rng.byte());
     }
   }
-  for (const Kernels* k : tables()) p.run(*k);
+  for (const Compute compute : {Compute::kF32, Compute::kBf16}) {
+    for (const Kernels* k : tables()) p.run(*k, compute);
+  }
   for (float& x : p.q) x = std::bit_cast<float>(static_cast<uint32_t>(rng.integer(0, ~0u)));
-  for (const Kernels* k : tables()) p.run(*k);
+  for (const Compute compute : {Compute::kF32, Compute::kBf16}) {
+    for (const Kernels* k : tables()) p.run(*k, compute);
+  }
 }
 
 }  // namespace

@@ -18,6 +18,12 @@ inline constexpr float kExpPoly[5] = {0x1.fffffcp-2f, 0x1.55548ap-3f, 0x1.555916
 // Adding and subtracting it rounds |x| < 2^22 to an integer, and leaves n in the low bits.
 inline constexpr float kRoundMagic = 12582912.0f;
 
+// 2^x = 2^n * (1 + r * P(r)), n = round(x), r = x - n: for weights that are rounded to bfloat16
+// afterwards. Off by 2.8e-6 of the value; 2^0 is 1.
+inline constexpr float kExp2Lowest = -151.0f;  // below, the answer rounds to 0
+inline constexpr float kExp2Poly[4] = {0x1.62e12cp-1f, 0x1.ec0378p-3f, 0x1.c9fc46p-5f,
+                                       0x1.3a02ccp-7f};
+
 // tanh(x) = x + x^3 * P(x^2) for |x| < kTanhSplit, else 1 - 2 / (exp(2|x|) + 1) with x's sign.
 inline constexpr float kTanhSplit = 0.625f;
 inline constexpr float kTanhPoly[5] = {-0.3333328f, 0.13331442f, -0.05373971f, 0.020639079f,

@@ -21,6 +21,18 @@ inline F32x16 exp(F32x16 x) {
   return scale_pow2(p, shifted);
 }
 
+// For x <= 0, near enough for bfloat16.
+inline F32x16 exp2_near(F32x16 x) {
+  x = max(splat(kExp2Lowest), x);  // NaN stays NaN
+  const F32x16 shifted = add(x, splat(kRoundMagic));
+  const F32x16 r = sub(x, sub(shifted, splat(kRoundMagic)));
+  F32x16 p = splat(kExp2Poly[3]);
+  p = fma(p, r, splat(kExp2Poly[2]));
+  p = fma(p, r, splat(kExp2Poly[1]));
+  p = fma(p, r, splat(kExp2Poly[0]));
+  return scale_pow2(fma(p, r, splat(1.0f)), shifted);
+}
+
 inline F32x16 tanh(F32x16 x) {
   const F32x16 magnitude = abs(x), z = mul(x, x);
   F32x16 p = splat(kTanhPoly[4]);

@@ -24,6 +24,9 @@
 //   else 0; unsigned_low/high, signed_low/high: the first or last 16 as F32x16
 // Bf16x32: load_bf16(p), load_bf16_n(p, n), round_bf16(low, high), store_bf16(p, v),
 //   dot_bf16(a, b, acc): pairs of products into 16 lanes
+// Words: sixteen times four bytes in an F32x16, each a float or a pair of bfloat16, which nothing
+// but these looks into: words_of(Bf16x32), pair_words(even, odd): both rounded, even first;
+//   dot_words(a, b, acc): dot_bf16; transpose16(w): w[i] lane j becomes w[j] lane i
 #pragma once
 
 #ifndef HEARTH_ISA

@@ -251,7 +251,53 @@ inline void prefetch_to_write(const void* p) { __builtin_prefetch(p, 1); }
 
 inline constexpr int kTileRows = 2, kTileColumns = 3;
 inline constexpr int kGemvRows = 4;
-inline constexpr int kItemTile = 1, kKeyTile = 4, kValueTile = 4;
+inline constexpr int kItemTile = 3, kPanelVectors = 2;
+
+inline F32x16 words_of(Bf16x32 x) { return {_mm256_castsi256_ps(x.a), _mm256_castsi256_ps(x.b)}; }
+inline F32x16 pair_words(F32x16 even, F32x16 odd) {
+  const auto pairs = [](__m256 e, __m256 o) {
+    return _mm256_castsi256_ps(
+        _mm256_or_si256(bf16_words(e), _mm256_slli_epi32(bf16_words(o), 16)));
+  };
+  return {pairs(even.a, odd.a), pairs(even.b, odd.b)};
+}
+inline F32x16 dot_words(F32x16 x, F32x16 y, F32x16 acc) {
+  return dot_bf16({_mm256_castps_si256(x.a), _mm256_castps_si256(x.b)},
+                  {_mm256_castps_si256(y.a), _mm256_castps_si256(y.b)}, acc);
+}
+inline void transpose8(__m256* w) {
+  __m256 q[8];
+#pragma GCC unroll 2
+  for (int i = 0; i < 8; i += 4) {
+    const __m256 low01 = _mm256_unpacklo_ps(w[i], w[i + 1]);
+    const __m256 high01 = _mm256_unpackhi_ps(w[i], w[i + 1]);
+    const __m256 low23 = _mm256_unpacklo_ps(w[i + 2], w[i + 3]);
+    const __m256 high23 = _mm256_unpackhi_ps(w[i + 2], w[i + 3]);
+    q[i] = _mm256_shuffle_ps(low01, low23, 0x44);
+    q[i + 1] = _mm256_shuffle_ps(low01, low23, 0xee);
+    q[i + 2] = _mm256_shuffle_ps(high01, high23, 0x44);
+    q[i + 3] = _mm256_shuffle_ps(high01, high23, 0xee);
+  }
+#pragma GCC unroll 4
+  for (int k = 0; k < 4; ++k) {
+    w[k] = _mm256_permute2f128_ps(q[k], q[4 + k], 0x20);
+    w[4 + k] = _mm256_permute2f128_ps(q[k], q[4 + k], 0x31);
+  }
+}
+inline void transpose16(F32x16* w) {
+  __m256 quarter[4][8];  // rows 0-7 and 8-15 of columns 0-7, and of columns 8-15
+  for (int i = 0; i < 8; ++i) {
+    quarter[0][i] = w[i].a;
+    quarter[1][i] = w[8 + i].a;
+    quarter[2][i] = w[i].b;
+    quarter[3][i] = w[8 + i].b;
+  }
+  for (auto& q : quarter) transpose8(q);
+  for (int i = 0; i < 8; ++i) {
+    w[i] = {quarter[0][i], quarter[1][i]};
+    w[8 + i] = {quarter[2][i], quarter[3][i]};
+  }
+}
 
 }  // namespace hearth::HEARTH_ISA
 

@@ -305,7 +305,51 @@ inline void prefetch_to_write(const void* p) { __builtin_prefetch(p, 1); }
 
 inline constexpr int kTileRows = 4, kTileColumns = 6;
 inline constexpr int kGemvRows = 4;
-inline constexpr int kItemTile = 2, kKeyTile = 8, kValueTile = 8;
+inline constexpr int kItemTile = 6, kPanelVectors = 4;
+
+inline F32x16 words_of(Bf16x32 a) { return {_mm512_castsi512_ps(a.v)}; }
+inline F32x16 pair_words(F32x16 even, F32x16 odd) {
+#if HEARTH_ISA_LEVEL >= 3
+  const __m512i halves = round_bf16(even, odd).v;  // the even ones, then the odd ones
+  const __m512i order = _mm512_setr_epi32(
+      0x100000, 0x110001, 0x120002, 0x130003, 0x140004, 0x150005, 0x160006, 0x170007, 0x180008,
+      0x190009, 0x1a000a, 0x1b000b, 0x1c000c, 0x1d000d, 0x1e000e, 0x1f000f);
+  return {_mm512_castsi512_ps(_mm512_permutexvar_epi16(order, halves))};
+#else
+  const __m512i low = _mm512_cvtepu16_epi32(bf16_of(even.v));
+  const __m512i high = _mm512_slli_epi32(_mm512_cvtepu16_epi32(bf16_of(odd.v)), 16);
+  return {_mm512_castsi512_ps(_mm512_or_si512(low, high))};
+#endif
+}
+inline F32x16 dot_words(F32x16 a, F32x16 b, F32x16 acc) {
+  return dot_bf16({_mm512_castps_si512(a.v)}, {_mm512_castps_si512(b.v)}, acc);
+}
+// Quarters of 4 x 4 first, and then the quarters among each other.
+inline void transpose16(F32x16* w) {
+  __m512 q[16];
+#pragma GCC unroll 4
+  for (int i = 0; i < 16; i += 4) {
+    const __m512 low01 = _mm512_unpacklo_ps(w[i].v, w[i + 1].v);
+    const __m512 high01 = _mm512_unpackhi_ps(w[i].v, w[i + 1].v);
+    const __m512 low23 = _mm512_unpacklo_ps(w[i + 2].v, w[i + 3].v);
+    const __m512 high23 = _mm512_unpackhi_ps(w[i + 2].v, w[i + 3].v);
+    q[i] = _mm512_shuffle_ps(low01, low23, 0x44);
+    q[i + 1] = _mm512_shuffle_ps(low01, low23, 0xee);
+    q[i + 2] = _mm512_shuffle_ps(high01, high23, 0x44);
+    q[i + 3] = _mm512_shuffle_ps(high01, high23, 0xee);
+  }
+#pragma GCC unroll 4
+  for (int k = 0; k < 4; ++k) {
+    const __m512 even_low = _mm512_shuffle_f32x4(q[k], q[4 + k], 0x88);
+    const __m512 even_high = _mm512_shuffle_f32x4(q[8 + k], q[12 + k], 0x88);
+    const __m512 odd_low = _mm512_shuffle_f32x4(q[k], q[4 + k], 0xdd);
+    const __m512 odd_high = _mm512_shuffle_f32x4(q[8 + k], q[12 + k], 0xdd);
+    w[k].v = _mm512_shuffle_f32x4(even_low, even_high, 0x88);
+    w[4 + k].v = _mm512_shuffle_f32x4(odd_low, odd_high, 0x88);
+    w[8 + k].v = _mm512_shuffle_f32x4(even_low, even_high, 0xdd);
+    w[12 + k].v = _mm512_shuffle_f32x4(odd_low, odd_high, 0xdd);
+  }
+}
 
 }  // namespace hearth::HEARTH_ISA
 

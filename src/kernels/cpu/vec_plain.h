@@ -248,9 +248,33 @@ inline void prefetch(const void*) {}
 inline void prefetch_to_write(const void*) {}
 
 // How many accumulators fit into registers: the tile of the matrix product (weights by columns),
-// and of attention (queries by keys, queries by vectors of values).
+// and of attention (queries by vectors of keys or of value columns).
 inline constexpr int kTileRows = 2, kTileColumns = 2;
 inline constexpr int kGemvRows = 4;
-inline constexpr int kItemTile = 1, kKeyTile = 4, kValueTile = 4;
+inline constexpr int kItemTile = 2, kPanelVectors = 2;
+
+inline F32x16 words_of(Bf16x32 a) { return __builtin_bit_cast(F32x16, a); }
+inline F32x16 pair_words(F32x16 even, F32x16 odd) {
+  Bf16x32 out;
+  for (int i = 0; i < 16; ++i) {
+    out.v[2 * i] = bf16_of(even.v[i]);
+    out.v[2 * i + 1] = bf16_of(odd.v[i]);
+  }
+  return words_of(out);
+}
+inline F32x16 dot_words(F32x16 a, F32x16 b, F32x16 acc) {
+  return dot_bf16(__builtin_bit_cast(Bf16x32, a), __builtin_bit_cast(Bf16x32, b), acc);
+}
+inline void transpose16(F32x16* w) {
+  for (int i = 0; i < 16; ++i) {
+    for (int j = 0; j < i; ++j) {
+      uint32_t first, second;
+      memcpy(&first, &w[i].v[j], 4);
+      memcpy(&second, &w[j].v[i], 4);
+      memcpy(&w[i].v[j], &second, 4);
+      memcpy(&w[j].v[i], &first, 4);
+    }
+  }
+}
 
 }  // namespace hearth::HEARTH_ISA

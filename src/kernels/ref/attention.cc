@@ -1,20 +1,19 @@
-// Attention in plain loops: for one row and one query head, block by block of kKvBlock positions,
-// the running maximum m, the running sum l of exp(score - m) and the weighted sum of values are
-// carried on; whatever was summed under an older maximum is rescaled by exp(old - new).
-// Within a block the weights are added by the lane rule (an invisible position counts as 0), and
-// the values position by position.
+// Attention in plain loops, by the definition of AttentionArgs: for one row and one query head,
+// span by span, the running maximum m, the running sums l of the weights and the weighted sum of
+// values are carried on; whatever was summed under an older maximum is rescaled.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
 #include <vector>
 
+#include "kernels/coefficients.h"
 #include "kernels/ref/ref.h"
 
 namespace hearth::ref {
 namespace {
 
-std::vector<float> load(const std::byte* block, size_t head_offset, int position, int dim,
+std::vector<float> load(const std::byte* block, size_t head_offset, int64_t position, int dim,
                         KvType type) {
   std::vector<float> out(static_cast<size_t>(dim));
   const std::byte* at = block + head_offset;
@@ -28,39 +27,68 @@ std::vector<float> load(const std::byte* block, size_t head_offset, int position
   return out;
 }
 
-struct Running {
-  float m = -std::numeric_limits<float>::infinity();
-  float l = 0.0f;
-  std::vector<float> values;
-};
+// One query head of one row.
+class Item {
+ public:
+  Item(const AttentionArgs& args, const float* q)
+      : a_(args),
+        pairs_(args.compute == Compute::kBf16),
+        q_(q, q + args.head_dim),
+        y_(static_cast<size_t>(args.value_dim), 0.0f) {
+    const float factor = pairs_ && a_.softcap <= 0.0f ? a_.scale * kLog2E : a_.scale;
+    for (float& x : q_) x = rounded(x * factor);
+  }
 
-// Positions [begin, end) of block b, counted from its first.
-void add_block(const AttentionArgs& a, const float* q, int64_t b, int begin, int end,
-               Running& state) {
-  float score[kKvBlock];
-  float m = state.m;
-  for (int j = begin; j < end; ++j) {
-    const auto key = load(a.k_blocks[b], a.k_head_offset, j, a.head_dim, a.kv_type);
-    score[j] = dot(q, key.data(), a.head_dim) * a.scale;
-    if (a.softcap > 0.0f) score[j] = a.softcap * tanh(score[j] / a.softcap);
-    m = score[j] > m ? score[j] : m;
-  }
-  Lanes sum;
-  for (int j = begin; j < end; ++j) score[j] = exp(score[j] - m);
-  for (int j = 0; j < kKvBlock; ++j) {
-    sum.lane[j % 16] += j >= begin && j < end ? score[j] : 0.0f;
-  }
-  const float factor = exp(state.m - m);
-  state.l = std::fma(state.l, factor, sum.sum());
-  for (float& v : state.values) v *= factor;
-  for (int j = begin; j < end; ++j) {
-    const auto value = load(a.v_blocks[b], a.v_head_offset, j, a.value_dim, a.kv_type);
-    for (int d = 0; d < a.value_dim; ++d) {
-      state.values[d] = std::fma(score[j], value[d], state.values[d]);
+  // Positions [begin, end), all of one span.
+  void add_span(int64_t begin, int64_t end) {
+    std::vector<float> w;
+    float m = m_;
+    for (int64_t j = begin; j < end; ++j) {
+      w.push_back(score(j));
+      m = w.back() > m ? w.back() : m;
     }
+    const float factor = weight(m_ - m);
+    for (float& l : l_.lane) l *= factor;
+    for (float& y : y_) y *= factor;
+    for (int64_t j = begin; j < end; ++j) {
+      const float wj = rounded(weight(w[static_cast<size_t>(j - begin)] - m));
+      l_.lane[(pairs_ ? j / 2 : j) % 16] += wj;
+      const auto value = cached(a_.v_blocks, a_.v_head_offset, j, a_.value_dim);
+      for (int d = 0; d < a_.value_dim; ++d) y_[d] = std::fma(wj, rounded(value[d]), y_[d]);
+    }
+    m_ = m;
   }
-  state.m = m;
-}
+
+  void finish(float* out) const {
+    const float inverse = 1.0f / l_.sum();
+    for (int d = 0; d < a_.value_dim; ++d) out[d] = y_[d] * inverse + 0.0f;
+  }
+
+ private:
+  float rounded(float x) const { return pairs_ ? from_bf16(to_bf16(x)) : x; }
+  // kBf16 has scores in powers of two; fast tables take a nearer way to 2^x than exp.
+  float weight(float x) const { return pairs_ ? exp(x * 0.69314718f) : exp(x); }
+
+  std::vector<float> cached(const std::byte* const* blocks, size_t head_offset, int64_t position,
+                            int dim) const {
+    return load(blocks[position / kKvBlock], head_offset, position % kKvBlock, dim, a_.kv_type);
+  }
+
+  float score(int64_t position) const {
+    const auto key = cached(a_.k_blocks, a_.k_head_offset, position, a_.head_dim);
+    float s = 0.0f;
+    for (int d = 0; d < a_.head_dim; ++d) s = std::fma(q_[d], rounded(key[d]), s);
+    if (a_.softcap <= 0.0f) return s;
+    s = a_.softcap * tanh(s / a_.softcap);
+    return pairs_ ? s * kLog2E : s;
+  }
+
+  const AttentionArgs& a_;
+  bool pairs_;
+  std::vector<float> q_, y_;
+  float m_ = -std::numeric_limits<float>::infinity();
+  Lanes l_;
+};
 
 }  // namespace
 
@@ -69,16 +97,11 @@ void attention(const AttentionArgs& a) {
     const int64_t end = int64_t{a.positions[r]} + 1;
     const int64_t begin = a.window > 0 ? std::max<int64_t>(0, end - a.window) : 0;
     for (int h = 0; h < a.group; ++h) {
-      Running state;
-      state.values.assign(static_cast<size_t>(a.value_dim), 0.0f);
-      for (int64_t b = begin / kKvBlock; b * kKvBlock < end; ++b) {
-        const int from = static_cast<int>(std::max<int64_t>(begin - b * kKvBlock, 0));
-        const int to = static_cast<int>(std::min<int64_t>(end - b * kKvBlock, kKvBlock));
-        add_block(a, a.q + r * a.q_stride + int64_t{h} * a.head_dim, b, from, to, state);
+      Item item(a, a.q + r * a.q_stride + int64_t{h} * a.head_dim);
+      for (int64_t span = begin / kKvSpan * kKvSpan; span < end; span += kKvSpan) {
+        item.add_span(std::max(begin, span), std::min(end, span + kKvSpan));
       }
-      const float inverse = 1.0f / state.l;
-      float* out = a.out + r * a.out_stride + int64_t{h} * a.value_dim;
-      for (int d = 0; d < a.value_dim; ++d) out[d] = state.values[d] * inverse;
+      item.finish(a.out + r * a.out_stride + int64_t{h} * a.value_dim);
     }
   }
 }
