@@ -44,8 +44,12 @@ Runner::Runner(std::shared_ptr<const Model> model, const RunnerOptions& options)
       kernels_(options.kernels != nullptr ? options.kernels : &default_kernels()),
       precision_(options.precision),
       pool_(options.threads > 0 ? options.threads : default_threads()) {
-  for (int i = 0; i < pool_.size(); ++i)
-    scratch_.push_back(std::make_unique_for_overwrite<std::byte[]>(kKernelScratchBytes));
+  for (int i = 0; i < pool_.size(); ++i) {
+    constexpr size_t kLine = 64;
+    auto memory = std::make_unique_for_overwrite<std::byte[]>(kKernelScratchBytes + kLine);
+    scratch_.push_back(memory.get() + (-reinterpret_cast<uintptr_t>(memory.get()) & (kLine - 1)));
+    scratch_memory_.push_back(std::move(memory));
+  }
   for (const RopeConfig& config : model_->program.ropes) ropes_.emplace_back(config);
   buffers_.resize(model_->program.buffer_widths.size());
   schedule_ = schedule_of(model_->program,
@@ -202,7 +206,7 @@ void Runner::head_product(const Op& op, int64_t rows) {
                       .y = logits_.data(), .y_stride = w.rows, .out_begin = part.begin,
                       .out_end = part.end, .bias = nullptr, .accumulate = false,
                       .compute = compute,
-                      .scratch = scratch_[static_cast<size_t>(member)].get()});
+                      .scratch = scratch_[static_cast<size_t>(member)]});
     if (op.number > 0)
       for (int64_t r = 0; r < rows; ++r)
         kernels_->softcap(logits_.data() + r * w.rows + part.begin, op.number,

@@ -106,7 +106,8 @@ class Runner {
   std::vector<std::vector<float>> buffers_;
   std::array<std::array<std::vector<std::byte>, kComputeCount>, 2> packed_;  // [slot][compute]
   int64_t buffer_rows_ = 0;  // that buffers_ and packed_ have room for
-  std::vector<std::unique_ptr<std::byte[]>> scratch_;  // per member
+  std::vector<std::unique_ptr<std::byte[]>> scratch_memory_;
+  std::vector<std::byte*> scratch_;  // per member, on a line of the cache
   std::vector<RopeTable> ropes_;
   std::vector<float> cos_, sin_;      // of the step's rows: per table, row, pair
   std::vector<size_t> rope_offsets_;  // per table

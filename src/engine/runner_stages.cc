@@ -150,7 +150,7 @@ void Runner::product(int32_t index, Step& step, Range columns, int member) {
        .bias = op.bias < 0 ? nullptr : reinterpret_cast<const float*>(weight(op.bias).data()),
        .accumulate = static_cast<bool>(op.b),
        .compute = compute,
-       .scratch = scratch_[static_cast<size_t>(member)].get()});
+       .scratch = scratch_[static_cast<size_t>(member)]});
 }
 
 void Runner::store_kv(const Op& op, Step& step, Range rows) {
@@ -213,7 +213,7 @@ void Runner::attention(const Stage& stage, Step& step, int member) {
                              .scale = spec.scale,
                              .softcap = spec.softcap,
                              .window = spec.window,
-                             .scratch = scratch_[static_cast<size_t>(member)].get()});
+                             .scratch = scratch_[static_cast<size_t>(member)]});
         for (const Pack& p : stage.packs)
           pack(p, {r, r + rows}, {column, column + int64_t{group} * spec.value_dim});
       }

@@ -37,7 +37,8 @@ inline constexpr int kKvBlock = 32;
 // Positions whose weights attention takes under one maximum: whole blocks.
 inline constexpr int kKvSpan = 4 * kKvBlock;
 
-// Bytes of scratch that each member of the pool must have for any kernel.
+// Bytes of scratch that each member of the pool must have for any kernel; fastest where they begin
+// on a line of the cache (64 bytes).
 inline constexpr size_t kKernelScratchBytes = size_t{4} << 20;
 
 enum class Compute : uint8_t {
