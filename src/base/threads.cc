@@ -126,19 +126,37 @@ int64_t preemptions() {
   return getrusage(RUSAGE_THREAD, &usage) == 0 ? usage.ru_nivcsw : 0;
 }
 
-void Crowding::after(bool preempted) {
-  constexpr int kFirstRest = 32, kLongestRest = 256, kCleanSteps = 16;
-  if (alone_ > 0) {
-    --alone_;
-    return;
-  }
-  clean_ = preempted ? 0 : clean_ + 1;
+namespace {
+constexpr int kFirstRest = 32, kLongestRest = 256, kCleanSteps = 16, kPatience = 512, kTrial = 4;
+constexpr double kSlow = 1.3, kForget = 1.002;
+}  // namespace
+
+void Crowding::after(bool preempted, double seconds) {
+  if (alone_ > 0) return after_alone(seconds);
+  best_ = best_ == 0 ? seconds : std::min(best_ * kForget, seconds);
+  const bool bad = preempted && seconds > kSlow * best_;
+  clean_ = bad ? 0 : clean_ + 1;
   if (clean_ >= kCleanSteps) rest_ = kFirstRest;
-  seen_ = (seen_ << 1 | (preempted ? 1u : 0u)) & 15u;
-  if (std::popcount(seen_) < 2) return;
+  if (patience_ > 0) --patience_;
+  crowded_ = bad ? (crowded_ == 0 ? seconds : (crowded_ + seconds) / 2) : crowded_;
+  seen_ = (seen_ << 1 | (bad ? 1u : 0u)) & 15u;
+  if (std::popcount(seen_) < 2 || patience_ > 0) return;
   alone_ = rest_;
   rest_ = std::min(2 * rest_, kLongestRest);
   seen_ = 0;
+  fastest_alone_ = 0;
+  gone_alone_ = 0;
+}
+
+void Crowding::after_alone(double seconds) {
+  --alone_;
+  ++gone_alone_;
+  fastest_alone_ = fastest_alone_ == 0 ? seconds : std::min(fastest_alone_, seconds);
+  if (gone_alone_ == kTrial && fastest_alone_ >= crowded_) {
+    alone_ = 0;
+    patience_ = kPatience;
+  }
+  if (alone_ == 0) crowded_ = 0;
 }
 
 int default_threads() {

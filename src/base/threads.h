@@ -56,19 +56,27 @@ int64_t preemptions();
 
 // Crowding decides, from step to step, how many members of a team go on. Where another process has
 // taken a core, a team of short steps goes at the pace of the member that waits for its turn; work
-// that is bound by memory is faster then on one core alone. A team that is preempted in two of four
-// steps goes on alone for a while, twice as long each time that it finds no better when it tries.
+// that is bound by memory may be faster then on one core alone. A team of which two steps in four
+// were both preempted and slow tries that for a while; longer each time that the crowd is still
+// there, and not again for long when it was no faster.
 class Crowding {
  public:
   int members(int threads) const { return alone_ > 0 ? 1 : threads; }
-  // After each step: whether a member was preempted in it.
-  void after(bool preempted);
+  // After each step of the same kind: whether a member was preempted in it, and what it took.
+  void after(bool preempted, double seconds);
 
  private:
-  int alone_ = 0;      // steps still to go alone
-  int rest_ = 32;      // how many the next time
-  int clean_ = 0;      // team steps since the last preemption
-  uint32_t seen_ = 0;  // bit i: whether team step -i was preempted
+  void after_alone(double seconds);
+
+  int alone_ = 0;        // steps still to go alone
+  int gone_alone_ = 0;   // steps gone so this time
+  int rest_ = 32;        // how many the next time
+  int patience_ = 0;     // team steps in which not to try it
+  int clean_ = 0;        // team steps since the last bad one
+  uint32_t seen_ = 0;    // bit i: whether team step -i was bad
+  double best_ = 0;      // what a team step takes in quiet; forgotten slowly
+  double crowded_ = 0;   // what the bad ones took
+  double fastest_alone_ = 0;
 };
 
 // How many threads compute by default: the processors that this process may use, within the

@@ -61,29 +61,38 @@ TEST(ThreadPool, FewerMembersTakePart) {
   }
 }
 
+// Steps of a team take 10 ms in quiet and 30 in a crowd; alone they take `alone` ms.
+int steps_alone(Crowding& crowding, double alone) {
+  for (int i = 0; i < 4; ++i) crowding.after(true, 0.010);  // preempted, but not slow
+  EXPECT_EQ(crowding.members(8), 8);
+  crowding.after(true, 0.030);
+  EXPECT_EQ(crowding.members(8), 8);
+  crowding.after(true, 0.030);
+  int steps = 0;
+  for (; crowding.members(8) == 1; ++steps) crowding.after(false, alone);
+  return steps;
+}
+
 TEST(Crowding, GoesAloneLongerAndLongerAndComesBack) {
   Crowding crowding;
   EXPECT_EQ(crowding.members(8), 8);
-  auto steps_alone = [&] {  // after two preempted steps
-    crowding.after(true);
-    EXPECT_EQ(crowding.members(8), 8);
-    crowding.after(true);
-    int alone = 0;
-    for (; crowding.members(8) == 1; ++alone) crowding.after(false);
-    return alone;
-  };
-  EXPECT_EQ(steps_alone(), 32);
-  EXPECT_EQ(steps_alone(), 64);
-  EXPECT_EQ(steps_alone(), 128);
-  EXPECT_EQ(steps_alone(), 256);
-  EXPECT_EQ(steps_alone(), 256);
-  // One now and then is no crowd, and a quiet time forgets the past.
+  for (const int steps : {32, 64, 128, 256, 256}) EXPECT_EQ(steps_alone(crowding, 0.015), steps);
+  // One now and then is no crowd, slow steps alone are none either, and a quiet time forgets.
   for (int i = 0; i < 100; ++i) {
-    crowding.after(i % 8 == 0);
+    crowding.after(i % 8 == 0, i % 3 == 0 ? 0.030 : 0.010);
     ASSERT_EQ(crowding.members(8), 8);
   }
-  for (int i = 0; i < 16; ++i) crowding.after(false);
-  EXPECT_EQ(steps_alone(), 32);
+  for (int i = 0; i < 16; ++i) crowding.after(false, 0.010);
+  EXPECT_EQ(steps_alone(crowding, 0.015), 32);
+}
+
+TEST(Crowding, GivesUpWhereAloneIsNoFaster) {
+  Crowding crowding;
+  EXPECT_EQ(steps_alone(crowding, 0.040), 4);
+  for (int i = 0; i < 400; ++i) {
+    crowding.after(true, 0.030);
+    ASSERT_EQ(crowding.members(8), 8);
+  }
 }
 
 TEST(ThreadPool, ManyPoolsComeAndGo) {

@@ -1,6 +1,7 @@
 #include "engine/runner.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 
 #include "base/check.h"
@@ -161,6 +162,7 @@ Result<void> Runner::forward(const Batch& batch, KvCache& cache, const LogitsSin
   std::atomic<bool> stop{false}, preempted{false};
   bool few = step.rows <= kFewRows;
   pool_.set_size(few ? crowding_.members(pool_.threads()) : pool_.threads());
+  const auto start = std::chrono::steady_clock::now();
   pool_.run([&](int member) {
     const int64_t before = preemptions();
     for (const Stage& stage : schedule_.stages) {
@@ -172,7 +174,8 @@ Result<void> Runner::forward(const Batch& batch, KvCache& cache, const LogitsSin
     }
     if (preemptions() != before) preempted.store(true, std::memory_order_relaxed);
   });
-  if (few) crowding_.after(preempted.load());
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+  if (few) crowding_.after(preempted.load(), took.count());
   Result<void> ran;
   if (stop.load()) ran = fail(Code::kCancelled, "stopped");
   else if (schedule_.head >= 0)
