@@ -92,8 +92,9 @@ void ThreadPool::run_raw(void (*function)(void*, int), void* context) {
     impl.context = context;
     impl.running.store(size_ - 1, std::memory_order_relaxed);
     const uint32_t next = impl.generation.load(std::memory_order_relaxed) + kMemberMask + 1;
-    impl.generation.store((next & ~kMemberMask) | static_cast<uint32_t>(size_),
-                          std::memory_order_release);
+    // Sequentially consistent: notify_all looks for sleepers, and that look must not come before
+    // the store, or a member that goes to sleep between the two is never woken.
+    impl.generation.store((next & ~kMemberMask) | static_cast<uint32_t>(size_));
     impl.generation.notify_all();
   }
   function(context, 0);

@@ -46,6 +46,19 @@ TEST(ThreadPool, WritesAreSeenAfterRun) {
   EXPECT_EQ(std::accumulate(values.begin(), values.end(), int64_t{0}), 99'999ll * 100'000 / 2);
 }
 
+// Regions so far apart that members go to sleep just as the next one begins: none may be missed.
+TEST(ThreadPool, NobodySleepsThroughARegion) {
+  ThreadPool pool(2);
+  std::atomic<int> calls{0};
+  constexpr int kRounds = 3000;
+  for (int round = 0; round < kRounds; ++round) {
+    pool.run([&](int) { calls.fetch_add(1); });
+    for (volatile int spin = 0; spin < 40'000 + round * 16; ++spin) {
+    }
+  }
+  EXPECT_EQ(calls.load(), 2 * kRounds);
+}
+
 TEST(ThreadPool, FewerMembersTakePart) {
   ThreadPool pool(4);
   for (int round = 0; round < 2000; ++round) {

@@ -191,16 +191,16 @@ constexpr Int8Tiles int8_tiles(Sequence<kKind...>) {
 
 struct PanelOps {
   uint32_t id;
-  // `blocks` blocks of 16 rows, the first at byte `at` of each, to panel `panel` of a piece. As
-  // many bytes are fetched from `ahead` on, which moves with them.
+  // `blocks` blocks of 16 rows, the first at byte `at` of each, to panel `panel` of a piece;
+  // `ahead` has the rows to be fetched meanwhile, at the same offset.
   void (*decode)(const Encoding& encoding, const uint8_t* const* rows, int64_t at, int64_t blocks,
-                 int panel, PanelPiece& piece, const uint8_t*& ahead);
+                 int panel, PanelPiece& piece, const uint8_t* const* ahead);
   Int8Tiles tiles;
 };
 
 template <class Format>
 void decode_panel(const Encoding& encoding, const uint8_t* const* rows, int64_t at, int64_t blocks,
-                  int panel, PanelPiece& piece, const uint8_t*& ahead) {
+                  int panel, PanelPiece& piece, const uint8_t* const* ahead) {
   PanelBlock out = {piece.lines + 64 * panel, piece.scales + 16 * panel, piece.biases + 16 * panel,
                     ahead};
   for (int64_t b = 0; b < blocks; ++b, at += encoding.block_bytes) {
@@ -210,7 +210,6 @@ void decode_panel(const Encoding& encoding, const uint8_t* const* rows, int64_t 
     out.scales += Format::kElems / Format::kGroup * kStripRows;
     out.biases += Format::kElems / Format::kGroup * kStripRows;
   }
-  ahead = out.ahead;
 }
 
 template <class Format>
@@ -249,21 +248,38 @@ struct Strip {
   int64_t out;
   int rows;          // of weights, 1 .. kStripRows
   PanelPiece* piece;
-  const uint8_t* ahead;  // in the next strip's weights
+  int64_t step;      // outputs from this strip to the one that is multiplied next in its place
 };
 
-inline void decode_piece(Strip& s, int64_t k, int64_t count) {
+// The first of the rows that follow, where each begins, for decoding to fetch: later values of the
+// same rows, or the first ones of the strip to come, or of the next matrix.
+inline void rows_ahead(const Strip& s, const uint8_t* const* rows, int64_t at, int64_t bytes,
+                       bool last, int first, const uint8_t** ahead) {
+  const MatmulArgs& a = *s.args;
+  const auto stride = static_cast<int64_t>(a.row_bytes);
+  const bool more = s.out + s.step < a.out_end;
+  for (int r = 0; r < 16; ++r) {
+    if (!last) ahead[r] = rows[r] + bytes;
+    else if (more) ahead[r] = rows[r] + s.step * stride - at;
+    else if (a.next == nullptr) ahead[r] = rows[r];
+    else ahead[r] = reinterpret_cast<const uint8_t*>(a.next) +
+                    (first + r) * static_cast<int64_t>(a.next_row_bytes) - at;
+  }
+}
+
+inline void decode_piece(const Strip& s, int64_t k, int64_t count) {
   const MatmulArgs& a = *s.args;
   const int64_t elems = a.encoding->block_elems;
   const int64_t at = k / elems * a.encoding->block_bytes, blocks = count / elems;
   for (int panel = 0; panel < kPanels; ++panel) {
-    const uint8_t* rows[16];
+    const uint8_t *rows[16], *ahead[16];
     for (int r = 0; r < 16; ++r) {  // past the end, the last row again
       const int row = smaller(16 * panel + r, s.rows - 1);
       rows[r] = reinterpret_cast<const uint8_t*>(a.weights) +
                 static_cast<uint64_t>(s.out + row) * a.row_bytes;
     }
-    s.ops->decode(*a.encoding, rows, at, blocks, panel, *s.piece, s.ahead);
+    rows_ahead(s, rows, at, blocks * a.encoding->block_bytes, k + count == a.k, 16 * panel, ahead);
+    s.ops->decode(*a.encoding, rows, at, blocks, panel, *s.piece, ahead);
   }
 }
 
@@ -395,15 +411,14 @@ inline void multiply_block(const Strip& s, const RowBlock& rows, float* acc) {
   if (rows.last) finish_columns(s, rows.row, static_cast<int>(rows.end - rows.row), acc);
 }
 
-inline Strip start_strip(const MatmulArgs& a, const PanelOps& ops, int64_t out, int64_t ahead,
+inline Strip start_strip(const MatmulArgs& a, const PanelOps& ops, int64_t out, int64_t step,
                          PanelPiece* piece) {
   return {.args = &a,
           .ops = &ops,
           .out = out,
           .rows = static_cast<int>(smaller<int64_t>(kStripRows, a.out_end - out)),
           .piece = piece,
-          .ahead = reinterpret_cast<const uint8_t*>(a.weights) +
-                   static_cast<uint64_t>(smaller(out + ahead, a.out_end)) * a.row_bytes};
+          .step = step};
 }
 
 // Outputs from `out` on, of some strips together, for rows [row, end) of x.
