@@ -53,7 +53,7 @@ TEST(ThreadPool, NobodySleepsThroughARegion) {
   constexpr int kRounds = 3000;
   for (int round = 0; round < kRounds; ++round) {
     pool.run([&](int) { calls.fetch_add(1); });
-    for (volatile int spin = 0; spin < 40'000 + round * 16; ++spin) {
+    for (volatile int spin = 0; spin < 40'000 + round * 16; spin = spin + 1) {
     }
   }
   EXPECT_EQ(calls.load(), 2 * kRounds);

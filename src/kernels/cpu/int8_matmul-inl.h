@@ -192,17 +192,17 @@ constexpr Int8Tiles int8_tiles(Sequence<kKind...>) {
 struct PanelOps {
   uint32_t id;
   // `blocks` blocks of 16 rows, the first at byte `at` of each, to panel `panel` of a piece;
-  // `ahead` has the rows to be fetched meanwhile, at the same offset.
+  // `ahead` says what is fetched meanwhile.
   void (*decode)(const Encoding& encoding, const uint8_t* const* rows, int64_t at, int64_t blocks,
-                 int panel, PanelPiece& piece, const uint8_t* const* ahead);
+                 int panel, PanelPiece& piece, Ahead& ahead);
   Int8Tiles tiles;
 };
 
 template <class Format>
 void decode_panel(const Encoding& encoding, const uint8_t* const* rows, int64_t at, int64_t blocks,
-                  int panel, PanelPiece& piece, const uint8_t* const* ahead) {
+                  int panel, PanelPiece& piece, Ahead& ahead) {
   PanelBlock out = {piece.lines + 64 * panel, piece.scales + 16 * panel, piece.biases + 16 * panel,
-                    ahead};
+                    &ahead};
   for (int64_t b = 0; b < blocks; ++b, at += encoding.block_bytes) {
     if constexpr (__is_same(Format, PanelUnpacked)) Format::block(encoding, rows, at, out);
     else Format::block(rows, at, out);
@@ -248,38 +248,51 @@ struct Strip {
   int64_t out;
   int rows;          // of weights, 1 .. kStripRows
   PanelPiece* piece;
+  Ahead ahead;
   int64_t step;      // outputs from this strip to the one that is multiplied next in its place
 };
 
-// The first of the rows that follow, where each begins, for decoding to fetch: later values of the
-// same rows, or the first ones of the strip to come, or of the next matrix.
-inline void rows_ahead(const Strip& s, const uint8_t* const* rows, int64_t at, int64_t bytes,
-                       bool last, int first, const uint8_t** ahead) {
+// Rows longer than this are fetched a piece ahead: a strip of them would be gone from L1 before its
+// turn. Shorter ones are fetched a strip ahead, in the order of memory.
+inline constexpr int64_t kLongRow = 2048;
+
+// Where the strip after this one begins, in this matrix or the next, or nullptr.
+inline const uint8_t* strip_ahead(const Strip& s) {
   const MatmulArgs& a = *s.args;
-  const auto stride = static_cast<int64_t>(a.row_bytes);
-  const bool more = s.out + s.step < a.out_end;
+  if (s.out + s.step >= a.out_end) return reinterpret_cast<const uint8_t*>(a.next);
+  return reinterpret_cast<const uint8_t*>(a.weights) +
+         static_cast<uint64_t>(s.out + s.step) * a.row_bytes;
+}
+
+// For a piece of long rows: the next piece, or after the last one the first of the strip to come.
+inline void rows_ahead(const Strip& s, const uint8_t* const* rows, int64_t at, int64_t bytes,
+                       bool last, int first, Ahead& ahead) {
+  const uint8_t* next = last ? strip_ahead(s) : nullptr;
+  const MatmulArgs& a = *s.args;
+  const bool here = s.out + s.step < a.out_end;
+  const auto stride = static_cast<int64_t>(here ? a.row_bytes : a.next_row_bytes);
   for (int r = 0; r < 16; ++r) {
-    if (!last) ahead[r] = rows[r] + bytes;
-    else if (more) ahead[r] = rows[r] + s.step * stride - at;
-    else if (a.next == nullptr) ahead[r] = rows[r];
-    else ahead[r] = reinterpret_cast<const uint8_t*>(a.next) +
-                    (first + r) * static_cast<int64_t>(a.next_row_bytes) - at;
+    if (!last) ahead.rows[r] = rows[r] + bytes;
+    else ahead.rows[r] = next == nullptr ? rows[r] : next + (first + r) * stride - at;
   }
 }
 
-inline void decode_piece(const Strip& s, int64_t k, int64_t count) {
+inline void decode_piece(Strip& s, int64_t k, int64_t count) {
   const MatmulArgs& a = *s.args;
   const int64_t elems = a.encoding->block_elems;
   const int64_t at = k / elems * a.encoding->block_bytes, blocks = count / elems;
   for (int panel = 0; panel < kPanels; ++panel) {
-    const uint8_t *rows[16], *ahead[16];
+    const uint8_t* rows[16];
     for (int r = 0; r < 16; ++r) {  // past the end, the last row again
       const int row = smaller(16 * panel + r, s.rows - 1);
       rows[r] = reinterpret_cast<const uint8_t*>(a.weights) +
                 static_cast<uint64_t>(s.out + row) * a.row_bytes;
     }
-    rows_ahead(s, rows, at, blocks * a.encoding->block_bytes, k + count == a.k, 16 * panel, ahead);
-    s.ops->decode(*a.encoding, rows, at, blocks, panel, *s.piece, ahead);
+    if (s.ahead.linear == nullptr) {
+      rows_ahead(s, rows, at, blocks * a.encoding->block_bytes, k + count == a.k, 16 * panel,
+                 s.ahead);
+    }
+    s.ops->decode(*a.encoding, rows, at, blocks, panel, *s.piece, s.ahead);
   }
 }
 
@@ -413,12 +426,15 @@ inline void multiply_block(const Strip& s, const RowBlock& rows, float* acc) {
 
 inline Strip start_strip(const MatmulArgs& a, const PanelOps& ops, int64_t out, int64_t step,
                          PanelPiece* piece) {
-  return {.args = &a,
-          .ops = &ops,
-          .out = out,
-          .rows = static_cast<int>(smaller<int64_t>(kStripRows, a.out_end - out)),
-          .piece = piece,
-          .step = step};
+  Strip s = {.args = &a,
+             .ops = &ops,
+             .out = out,
+             .rows = static_cast<int>(smaller<int64_t>(kStripRows, a.out_end - out)),
+             .piece = piece,
+             .ahead = {},
+             .step = step};
+  if (static_cast<int64_t>(a.row_bytes) <= kLongRow) s.ahead.linear = strip_ahead(s);
+  return s;
 }
 
 // Outputs from `out` on, of some strips together, for rows [row, end) of x.

@@ -16,31 +16,48 @@
 
 namespace hearth::HEARTH_ISA {
 
-// Where a block's lines and scales go (those of kPanels panels lie side by side), and for each row
-// the place where, at the same offset, lies what will be wanted next. Every line of the cache that
-// is read there fetches one here: little by little, for a burst would hold up the reads.
+// What is fetched while a block is read: as many bytes as are read, from `linear` on, or where that
+// is nullptr, for each row the same offset from rows[r]. Little by little, for a burst would hold up
+// the reads.
+struct Ahead {
+  const uint8_t* linear;
+  const uint8_t* rows[16];
+};
+
+// Where a block's lines and scales go: those of kPanels panels lie side by side.
 struct PanelBlock {
   uint8_t* lines;
   float* scales;
   float* biases;
-  const uint8_t* const* ahead;  // [16]
+  Ahead* ahead;
   void line(int i, U8x64 v) const { store_line(lines + i * kPanels * 64, v); }
   void scale(int group, F32x16 v) const { store(scales + group * kPanels * 16, v); }
   void bias(int group, F32x16 v) const { store(biases + group * kPanels * 16, v); }
 };
 
+inline void fetch_line(PanelBlock& out, int64_t bytes) {
+  if (out.ahead->linear == nullptr) return;
+  prefetch(out.ahead->linear);
+  out.ahead->linear += bytes;
+}
+
 // Sixteen bytes of each of 16 rows.
 inline void take_lines(const uint8_t* const* rows, int64_t at, PanelBlock& out, U8x64* lines) {
   constexpr int64_t kFarthest = 24;  // from one chunk of a row to the next, with scales between
-  if ((at & 63) < kFarthest) {
+  if (out.ahead->linear != nullptr) {
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) prefetch(out.ahead->linear + 64 * i);
+    out.ahead->linear += 256;
+  } else if ((at & 63) < kFarthest) {
 #pragma GCC unroll 16
-    for (int r = 0; r < 16; ++r) prefetch(out.ahead[r] + at);
+    for (int r = 0; r < 16; ++r) prefetch(out.ahead->rows[r] + at);
   }
   load_lines(rows, at, lines);
 }
 
 // Two or four bytes of each of 16 rows.
-inline F32x16 row_halves(const uint8_t* const* rows, int64_t at) {
+inline F32x16 row_halves(const uint8_t* const* rows, int64_t at, PanelBlock& out) {
+  fetch_line(out, 32);
 #if HEARTH_ISA_LEVEL >= 1
   // By insertion: a vector that is loaded over sixteen small stores waits for the last of them.
   const auto eight = [&](int r) {
@@ -62,7 +79,8 @@ inline F32x16 row_halves(const uint8_t* const* rows, int64_t at) {
   return cvt_f16(all);
 #endif
 }
-inline U8x64 row_words(const uint8_t* const* rows, int64_t at) {
+inline U8x64 row_words(const uint8_t* const* rows, int64_t at, PanelBlock& out) {
+  fetch_line(out, 64);
   uint8_t all[64];
 #pragma GCC unroll 16
   for (int r = 0; r < 16; ++r) memcpy(all + 4 * r, rows[r] + at, 4);
@@ -84,7 +102,7 @@ struct PanelQ4_0 : Q4_0 {
   static constexpr int kGroup = 32, kOffsetBits = 3;
   static constexpr bool kBias = false;
   static void block(const uint8_t* const* rows, int64_t at, PanelBlock& out) {
-    out.scale(0, row_halves(rows, at));
+    out.scale(0, row_halves(rows, at, out));
     put_nibbles(rows, at + int64_t{offsetof(BlockQ4_0, qs)}, out, 0);
   }
 };
@@ -93,7 +111,7 @@ struct PanelQ4_1 : Q4_1 {
   static constexpr int kGroup = 32, kOffsetBits = 0;
   static constexpr bool kBias = true;
   static void block(const uint8_t* const* rows, int64_t at, PanelBlock& out) {
-    const U8x64 both = row_words(rows, at);
+    const U8x64 both = row_words(rows, at, out);
     out.scale(0, halves_low(both));
     out.bias(0, halves_high(both));
     put_nibbles(rows, at + int64_t{offsetof(BlockQ4_1, qs)}, out, 0);
@@ -111,7 +129,7 @@ inline void put_fives(const uint8_t* const* rows, int64_t nibbles, int64_t high,
                       PanelBlock& out) {
   U8x64 packed[4];
   take_lines(rows, nibbles, out, packed);
-  const U8x64 bits = row_words(rows, high);
+  const U8x64 bits = row_words(rows, high, out);
   put_five<0>(packed, bits, out);
   put_five<1>(packed, bits, out);
   put_five<2>(packed, bits, out);
@@ -122,7 +140,7 @@ struct PanelQ5_0 : Q5_0 {
   static constexpr int kGroup = 32, kOffsetBits = 4;
   static constexpr bool kBias = false;
   static void block(const uint8_t* const* rows, int64_t at, PanelBlock& out) {
-    out.scale(0, row_halves(rows, at));
+    out.scale(0, row_halves(rows, at, out));
     put_fives(rows, at + int64_t{offsetof(BlockQ5_0, qs)}, at + int64_t{offsetof(BlockQ5_0, qh)},
               out);
   }
@@ -132,7 +150,7 @@ struct PanelQ5_1 : Q5_1 {
   static constexpr int kGroup = 32, kOffsetBits = 0;
   static constexpr bool kBias = true;
   static void block(const uint8_t* const* rows, int64_t at, PanelBlock& out) {
-    const U8x64 both = row_words(rows, at);
+    const U8x64 both = row_words(rows, at, out);
     out.scale(0, halves_low(both));
     out.bias(0, halves_high(both));
     put_fives(rows, at + int64_t{offsetof(BlockQ5_1, qs)}, at + int64_t{offsetof(BlockQ5_1, qh)},
@@ -144,7 +162,7 @@ struct PanelQ8_0 : Q8_0 {
   static constexpr int kGroup = 32, kOffsetBits = 7;
   static constexpr bool kBias = false;
   static void block(const uint8_t* const* rows, int64_t at, PanelBlock& out) {
-    out.scale(0, row_halves(rows, at));
+    out.scale(0, row_halves(rows, at, out));
     const int64_t qs = at + int64_t{offsetof(BlockQ8_0, qs)};
 #pragma GCC unroll 2
     for (int half = 0; half < 2; ++half) {
@@ -180,7 +198,7 @@ struct PanelIQ4_NL : IQ4_NL {
   static constexpr int kGroup = 32, kOffsetBits = 7;
   static constexpr bool kBias = false;
   static void block(const uint8_t* const* rows, int64_t at, PanelBlock& out) {
-    out.scale(0, row_halves(rows, at));
+    out.scale(0, row_halves(rows, at, out));
     put_levels(kIq4Raised.of, rows, at + int64_t{offsetof(BlockIQ4_NL, qs)}, out, 0);
   }
 };
@@ -310,7 +328,7 @@ struct PanelQ6_K : Q6_K {
   static constexpr int kGroup = 16, kOffsetBits = 5;
   static constexpr bool kBias = false;
   static void block(const uint8_t* const* rows, int64_t at, PanelBlock& out) {
-    const F32x16 d = row_halves(rows, at + int64_t{offsetof(BlockQ6_K, d)});
+    const F32x16 d = row_halves(rows, at + int64_t{offsetof(BlockQ6_K, d)}, out);
     U8x64 scales[4];
     take_lines(rows, at + int64_t{offsetof(BlockQ6_K, scales)}, out, scales);
 #pragma GCC unroll 4
@@ -352,7 +370,7 @@ struct PanelQ2_K : Q2_K {
     out.bias(group + kByte, mul(dmin, byte_of<kByte>(and_line(shr_line<4>(packed), 15))));
   }
   static void block(const uint8_t* const* rows, int64_t at, PanelBlock& out) {
-    const U8x64 both = row_words(rows, at + int64_t{offsetof(BlockQ2_K, d)});
+    const U8x64 both = row_words(rows, at + int64_t{offsetof(BlockQ2_K, d)}, out);
     const F32x16 d = halves_low(both), dmin = sub(zero(), halves_high(both));
     U8x64 scales[4];
     take_lines(rows, at + int64_t{offsetof(BlockQ2_K, scales)}, out, scales);
@@ -416,10 +434,10 @@ struct PanelQ3_K : Q3_K {
     }
   }
   static void block(const uint8_t* const* rows, int64_t at, PanelBlock& out) {
-    const F32x16 d = row_halves(rows, at + int64_t{offsetof(BlockQ3_K, d)});
+    const F32x16 d = row_halves(rows, at + int64_t{offsetof(BlockQ3_K, d)}, out);
     const int64_t scales = at + int64_t{offsetof(BlockQ3_K, scales)};
-    const U8x64 a = row_words(rows, scales), b = row_words(rows, scales + 4);
-    const U8x64 c = row_words(rows, scales + 8);
+    const U8x64 a = row_words(rows, scales, out), b = row_words(rows, scales + 4, out);
+    const U8x64 c = row_words(rows, scales + 8, out);
     put_scales(d, a, shl_line<4>(c), 0, out);
     put_scales(d, b, shl_line<2>(c), 4, out);
     put_scales(d, shr_line<4>(a), c, 8, out);
