@@ -209,8 +209,7 @@ void Runner::head_product(const Op& op, int64_t rows) {
                       .y = logits_.data(), .y_stride = w.rows, .out_begin = part.begin,
                       .out_end = part.end, .bias = nullptr, .accumulate = false,
                       .compute = compute,
-                      .scratch = scratch_[static_cast<size_t>(member)], .next = nullptr,
-                      .next_row_bytes = 0});
+                      .scratch = scratch_[static_cast<size_t>(member)], .next = nullptr});
     if (op.number > 0)
       for (int64_t r = 0; r < rows; ++r)
         kernels_->softcap(logits_.data() + r * w.rows + part.begin, op.number,

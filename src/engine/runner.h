@@ -79,7 +79,7 @@ class Runner {
   void rope(const Op& op, Range rows);
   void elementwise(const Op& op, Range rows, Range columns);
   void product(int32_t index, Step& step, Range columns, int member);
-  const std::byte* next_weights(int32_t index, int member, size_t* row_bytes) const;
+  const std::byte* next_weights(int32_t index, int member) const;
   void attention(const Stage& stage, Step& step, int member);
   void store_kv(const Op& op, Step& step, Range rows);
   void pack(const Pack& pack, Range rows, Range columns);

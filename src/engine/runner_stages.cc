@@ -135,8 +135,6 @@ void Runner::product(int32_t index, Step& step, Range columns, int member) {
     for (int64_t r = 0; r < step.rows; ++r)
       std::memcpy(out + r * w.rows + columns.begin, buffer(op.b) + r * w.rows + columns.begin,
                   static_cast<size_t>(columns.end - columns.begin) * sizeof(float));
-  size_t next_row_bytes = 0;
-  const std::byte* next = next_weights(index, member, &next_row_bytes);
   kernels_->matmul(
       {.encoding = &w.encoding(),
        .weights = w.data(),
@@ -153,17 +151,15 @@ void Runner::product(int32_t index, Step& step, Range columns, int member) {
        .accumulate = static_cast<bool>(op.b),
        .compute = compute,
        .scratch = scratch_[static_cast<size_t>(member)],
-       .next = next,
-       .next_row_bytes = next_row_bytes});
+       .next = next_weights(index, member)});
 }
 
 // What this member reads after product `index`: the first rows of its part of the product to come.
-const std::byte* Runner::next_weights(int32_t index, int member, size_t* row_bytes) const {
+const std::byte* Runner::next_weights(int32_t index, int member) const {
   const std::vector<Op>& ops = model_->program.ops;
   for (size_t i = static_cast<size_t>(index) + 1; i < ops.size(); ++i) {
     if (ops[i].kind != OpKind::kMatmul && ops[i].kind != OpKind::kHead) continue;
     const Weight& w = weight(ops[i].weight);
-    *row_bytes = w.row_bytes();
     auto part = ThreadPool::slice(w.rows, member, pool_.size(), kMatmulUnit);
     return w.data() + static_cast<size_t>(part.begin) * w.row_bytes();
   }

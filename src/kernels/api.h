@@ -132,7 +132,6 @@ struct MatmulArgs {
   std::byte* scratch;          // kKernelScratchBytes of this member
   // A hint: the weights that this member reads next, whose first rows can come near meanwhile.
   const std::byte* next;       // or nullptr
-  size_t next_row_bytes;
 };
 
 // Attention of some query rows of one sequence, over one key-value head, causal: the row at

@@ -192,17 +192,17 @@ constexpr Int8Tiles int8_tiles(Sequence<kKind...>) {
 struct PanelOps {
   uint32_t id;
   // `blocks` blocks of 16 rows, the first at byte `at` of each, to panel `panel` of a piece;
-  // `ahead` says what is fetched meanwhile.
+  // from `ahead` on, which moves, as many bytes are fetched.
   void (*decode)(const Encoding& encoding, const uint8_t* const* rows, int64_t at, int64_t blocks,
-                 int panel, PanelPiece& piece, Ahead& ahead);
+                 int panel, PanelPiece& piece, const uint8_t*& ahead);
   Int8Tiles tiles;
 };
 
 template <class Format>
 void decode_panel(const Encoding& encoding, const uint8_t* const* rows, int64_t at, int64_t blocks,
-                  int panel, PanelPiece& piece, Ahead& ahead) {
+                  int panel, PanelPiece& piece, const uint8_t*& ahead) {
   PanelBlock out = {piece.lines + 64 * panel, piece.scales + 16 * panel, piece.biases + 16 * panel,
-                    &ahead};
+                    ahead};
   for (int64_t b = 0; b < blocks; ++b, at += encoding.block_bytes) {
     if constexpr (__is_same(Format, PanelUnpacked)) Format::block(encoding, rows, at, out);
     else Format::block(rows, at, out);
@@ -210,6 +210,7 @@ void decode_panel(const Encoding& encoding, const uint8_t* const* rows, int64_t 
     out.scales += Format::kElems / Format::kGroup * kStripRows;
     out.biases += Format::kElems / Format::kGroup * kStripRows;
   }
+  ahead = out.ahead;
 }
 
 template <class Format>
@@ -248,33 +249,17 @@ struct Strip {
   int64_t out;
   int rows;          // of weights, 1 .. kStripRows
   PanelPiece* piece;
-  Ahead ahead;
+  const uint8_t* ahead;  // in the weights of the strip to come
   int64_t step;      // outputs from this strip to the one that is multiplied next in its place
 };
 
-// Rows longer than this are fetched a piece ahead: a strip of them would be gone from L1 before its
-// turn. Shorter ones are fetched a strip ahead, in the order of memory.
-inline constexpr int64_t kLongRow = 2048;
-
-// Where the strip after this one begins, in this matrix or the next, or nullptr.
+// Where the strip after this one begins, in this matrix or the next.
 inline const uint8_t* strip_ahead(const Strip& s) {
   const MatmulArgs& a = *s.args;
-  if (s.out + s.step >= a.out_end) return reinterpret_cast<const uint8_t*>(a.next);
+  if (s.out + s.step >= a.out_end && a.next != nullptr)
+    return reinterpret_cast<const uint8_t*>(a.next);
   return reinterpret_cast<const uint8_t*>(a.weights) +
-         static_cast<uint64_t>(s.out + s.step) * a.row_bytes;
-}
-
-// For a piece of long rows: the next piece, or after the last one the first of the strip to come.
-inline void rows_ahead(const Strip& s, const uint8_t* const* rows, int64_t at, int64_t bytes,
-                       bool last, int first, Ahead& ahead) {
-  const uint8_t* next = last ? strip_ahead(s) : nullptr;
-  const MatmulArgs& a = *s.args;
-  const bool here = s.out + s.step < a.out_end;
-  const auto stride = static_cast<int64_t>(here ? a.row_bytes : a.next_row_bytes);
-  for (int r = 0; r < 16; ++r) {
-    if (!last) ahead.rows[r] = rows[r] + bytes;
-    else ahead.rows[r] = next == nullptr ? rows[r] : next + (first + r) * stride - at;
-  }
+         static_cast<uint64_t>(smaller(s.out + s.step, a.out_end - 1)) * a.row_bytes;
 }
 
 inline void decode_piece(Strip& s, int64_t k, int64_t count) {
@@ -287,10 +272,6 @@ inline void decode_piece(Strip& s, int64_t k, int64_t count) {
       const int row = smaller(16 * panel + r, s.rows - 1);
       rows[r] = reinterpret_cast<const uint8_t*>(a.weights) +
                 static_cast<uint64_t>(s.out + row) * a.row_bytes;
-    }
-    if (s.ahead.linear == nullptr) {
-      rows_ahead(s, rows, at, blocks * a.encoding->block_bytes, k + count == a.k, 16 * panel,
-                 s.ahead);
     }
     s.ops->decode(*a.encoding, rows, at, blocks, panel, *s.piece, s.ahead);
   }
@@ -431,9 +412,9 @@ inline Strip start_strip(const MatmulArgs& a, const PanelOps& ops, int64_t out, 
              .out = out,
              .rows = static_cast<int>(smaller<int64_t>(kStripRows, a.out_end - out)),
              .piece = piece,
-             .ahead = {},
+             .ahead = nullptr,
              .step = step};
-  if (static_cast<int64_t>(a.row_bytes) <= kLongRow) s.ahead.linear = strip_ahead(s);
+  s.ahead = strip_ahead(s);
   return s;
 }
 

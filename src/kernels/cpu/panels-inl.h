@@ -16,42 +16,28 @@
 
 namespace hearth::HEARTH_ISA {
 
-// What is fetched while a block is read: as many bytes as are read, from `linear` on, or where that
-// is nullptr, for each row the same offset from rows[r]. Little by little, for a burst would hold up
-// the reads.
-struct Ahead {
-  const uint8_t* linear;
-  const uint8_t* rows[16];
-};
-
-// Where a block's lines and scales go: those of kPanels panels lie side by side.
+// Where a block's lines and scales go (those of kPanels panels lie side by side), and the memory
+// that will be wanted next: as many bytes are fetched there as are read, little by little, for a
+// burst would hold up the reads.
 struct PanelBlock {
   uint8_t* lines;
   float* scales;
   float* biases;
-  Ahead* ahead;
+  const uint8_t* ahead;
   void line(int i, U8x64 v) const { store_line(lines + i * kPanels * 64, v); }
   void scale(int group, F32x16 v) const { store(scales + group * kPanels * 16, v); }
   void bias(int group, F32x16 v) const { store(biases + group * kPanels * 16, v); }
 };
 
 inline void fetch_line(PanelBlock& out, int64_t bytes) {
-  if (out.ahead->linear == nullptr) return;
-  prefetch(out.ahead->linear);
-  out.ahead->linear += bytes;
+  prefetch(out.ahead);
+  out.ahead += bytes;
 }
 
 // Sixteen bytes of each of 16 rows.
 inline void take_lines(const uint8_t* const* rows, int64_t at, PanelBlock& out, U8x64* lines) {
-  constexpr int64_t kFarthest = 24;  // from one chunk of a row to the next, with scales between
-  if (out.ahead->linear != nullptr) {
 #pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) prefetch(out.ahead->linear + 64 * i);
-    out.ahead->linear += 256;
-  } else if ((at & 63) < kFarthest) {
-#pragma GCC unroll 16
-    for (int r = 0; r < 16; ++r) prefetch(out.ahead->rows[r] + at);
-  }
+  for (int i = 0; i < 4; ++i) fetch_line(out, 64);
   load_lines(rows, at, lines);
 }
 
