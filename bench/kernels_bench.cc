@@ -74,8 +74,12 @@ int64_t number(const char* text, int64_t otherwise) {
 std::vector<int64_t> numbers(const char* list, std::vector<int64_t> otherwise) {
   if (list == nullptr) return otherwise;
   std::vector<int64_t> out;
-  for (const char* p = list; *p != '\0'; p += *p == ',') {
-    out.push_back(std::strtoll(p, const_cast<char**>(&p), 10));
+  for (const char *p = list, *end = list + std::strlen(list); p < end; ++p) {
+    int64_t value = 0;
+    const auto [after, error] = std::from_chars(p, end, value);
+    if (error != std::errc()) break;
+    out.push_back(value);
+    p = after;
   }
   return out;
 }

@@ -67,7 +67,8 @@ struct ThreadPool::Impl {
   }
 };
 
-ThreadPool::ThreadPool(int threads) : impl_(std::make_unique<Impl>()), threads_(threads), size_(threads) {
+ThreadPool::ThreadPool(int threads)
+    : impl_(std::make_unique<Impl>()), threads_(threads), size_(threads) {
   CHECK(threads >= 1 && threads <= static_cast<int>(kMemberMask));
   for (int member = 1; member < threads; ++member)
     impl_->threads.emplace_back([impl = impl_.get(), member] { impl->work(member); });

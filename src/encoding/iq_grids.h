@@ -22,7 +22,7 @@ extern const uint16_t kIq3XxsGrid[256];
 extern const uint16_t kIq3SGrid[512];
 inline constexpr int kIq3XxsLevels[8] = {4, 12, 20, 28, 36, 44, 52, 62};
 
-// IQ1: coordinate - 1, and the whole point moved by an eighth up or down: in eighths, whole numbers.
+// IQ1: coordinate - 1, and the whole point moved by an eighth up or down: whole eighths.
 extern const uint16_t kIq1Grid[2048];
 inline constexpr int kIq1Unit = 8;
 

@@ -108,7 +108,8 @@ TEST_P(Reference, SameBitsForEveryChunkThreadCountAndInstructionSet) {
   Runner first = exact(model_, 1);
   auto wanted = logits_of(first, tokens_, tokens_.size());
   size_t shift = 0;
-  for (const char* isa : {"ref", "plain", "avx2", "avx2_vnni", "avx512", "avx512_vnni", "avx512_bf16"}) {
+  for (const char* isa : {"ref", "plain", "avx2", "avx2_vnni", "avx512", "avx512_vnni",
+                          "avx512_bf16"}) {
     if (find_kernels(isa) == nullptr) continue;  // this processor cannot run it
     for (size_t t = 0; t < 3; ++t) {
       int threads = static_cast<int>(t) + 1;

@@ -121,7 +121,8 @@ void Runner::pack(const Pack& p, Range rows, Range columns) {
   auto row_bytes = static_cast<int64_t>(activation_bytes(p.compute, stride));
   auto offset = static_cast<int64_t>(activation_bytes(p.compute, columns.begin));
   for (int64_t r = rows.begin; r < rows.end; ++r)
-    kernels_->pack(from + r * stride + columns.begin, p.compute, to + r * row_bytes + offset, count);
+    kernels_->pack(from + r * stride + columns.begin, p.compute, to + r * row_bytes + offset,
+                   count);
 }
 
 void Runner::product(int32_t index, Step& step, Range columns, int member) {

@@ -175,7 +175,8 @@ struct AttentionArgs {
 };
 
 struct Kernels {
-  std::string_view isa;        // "plain", "avx2", "avx2_vnni", "avx512", "avx512_vnni", "avx512_bf16"
+  // "plain", "avx2", "avx2_vnni", "avx512", "avx512_vnni", "avx512_bf16"
+  std::string_view isa;
   bool has_bf16;               // Compute::kBf16 runs at speed (it is correct everywhere)
 
   void (*matmul)(const MatmulArgs& args);
@@ -219,7 +220,8 @@ struct Kernels {
   double (*log_sum_exp)(const float* x, int64_t count);
 };
 
-// The best table for this processor, or the one that HEARTH_CPU names (see isa); a name that this processor cannot run is answered with the best and a warning.
+// The best table for this processor, or the one that HEARTH_CPU names (see isa); a name that this
+// processor cannot run is answered with the best and a warning.
 const Kernels& default_kernels();
 
 // By name; nullptr when there is none or this processor cannot run it. "ref" is the readable

@@ -291,7 +291,8 @@ TEST(Matmul, ActivationsPackAsTheOracleDoes) {
   for (int round = 0; round < 200; ++round) {
     std::vector<float> x = rng.normals(static_cast<size_t>(32 * rng.integer(1, 5)),
                                        std::ldexp(1.0f, static_cast<int>(rng.integer(-140, 120))));
-    const std::vector<float> odd = {0.0f, -0.0f, INFINITY, -INFINITY, NAN, 3e38f, 1e-45f, 0x1p-100f};
+    const std::vector<float> odd = {0.0f, -0.0f,  INFINITY, -INFINITY,
+                                    NAN,  3e38f, 1e-45f,   0x1p-100f};
     if (round % 3 == 0) x[static_cast<size_t>(rng.integer(0, 31))] = rng.pick(odd);
     const auto count = static_cast<int64_t>(x.size());
     for (const Compute compute : kComputes) {

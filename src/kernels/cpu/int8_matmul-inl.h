@@ -375,7 +375,8 @@ inline void multiply_firsts(const Strip& s, const RowBlock& rows, const Activati
       float* to[kMaxTileColumns];
       for (int c = 0; c < kTileWidths[kind]; ++c) {
         const int64_t r = list.rows[i + c];
-        first[c] = reinterpret_cast<const FirstDigits*>(x + r * static_cast<int64_t>(x_row.bytes)) + b;
+        const std::byte* row = x + r * static_cast<int64_t>(x_row.bytes);
+        first[c] = reinterpret_cast<const FirstDigits*>(row) + b;
         to[c] = acc + r * kStripRows;
       }
       s.ops->tiles.first[kind](*s.piece, b, first, to);

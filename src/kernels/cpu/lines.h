@@ -14,8 +14,9 @@
 //   (arithmetic), int_sum(v) of all lanes; to_float(v), round_int(x): to nearest even, |x| < 2^22;
 //   store_digits(p, v): as 16 signed bytes, which they must fit; highest_bits(x, y): the largest
 //   |value| of 32 by its bits, so that NaN is above infinity and that above all numbers
-//   dot_bytes(acc, line, four): adds unsigned line times the four signed bytes in `four`. kDotIsWide: for any bytes; otherwise each code times an activation
-//   and its neighbour's must fit int16 together, and dot_bytes_wide is for those that do not.
+//   dot_bytes(acc, line, four): adds unsigned line times the four signed bytes in `four`; where
+//   kDotIsWide is false, a code times an activation and its neighbour's must fit int16 together,
+//   and dot_bytes_wide is for those that do not
 //   byte_of<i>(line): byte i of each row as float; signed_byte_of<i>: as a signed one;
 //   halves_low(line), halves_high(line): the first or last two bytes as a float16.
 #pragma once

@@ -122,7 +122,8 @@ inline int32_t int_sum(I32x16 x) {
 }
 inline I32x16 round_int(F32x16 x) { return {_mm256_cvtps_epi32(x.a), _mm256_cvtps_epi32(x.b)}; }
 inline void store_digits(int8_t* p, I32x16 x) {
-  const __m128i low = _mm_packs_epi32(_mm256_castsi256_si128(x.a), _mm256_extracti128_si256(x.a, 1));
+  const __m128i low = _mm_packs_epi32(_mm256_castsi256_si128(x.a),
+                                      _mm256_extracti128_si256(x.a, 1));
   const __m128i high = _mm_packs_epi32(_mm256_castsi256_si128(x.b),
                                        _mm256_extracti128_si256(x.b, 1));
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm_packs_epi16(low, high));

@@ -87,7 +87,9 @@ inline I32x16 int_add(const I32x16& a, const I32x16& b) {
   return each_int([&](int r) { return a.lane[r] + b.lane[r]; });
 }
 inline I32x16 int_shl(const I32x16& a, int n) {
-  return each_int([&](int r) { return static_cast<int32_t>(static_cast<uint32_t>(a.lane[r]) << n); });
+  return each_int([&](int r) {
+    return static_cast<int32_t>(static_cast<uint32_t>(a.lane[r]) << n);
+  });
 }
 inline F32x16 to_float(const I32x16& a) {
   float out[16];

@@ -46,12 +46,10 @@ inline F32x16 row_halves(const uint8_t* const* rows, int64_t at, PanelBlock& out
   fetch_line(out, 32);
 #if HEARTH_ISA_LEVEL >= 1
   // By insertion: a vector that is loaded over sixteen small stores waits for the last of them.
+  const auto half = [&](int r) { return static_cast<int16_t>(load16(rows[r] + at)); };
   const auto eight = [&](int r) {
-    return _mm_setr_epi16(
-        static_cast<int16_t>(load16(rows[r] + at)), static_cast<int16_t>(load16(rows[r + 1] + at)),
-        static_cast<int16_t>(load16(rows[r + 2] + at)), static_cast<int16_t>(load16(rows[r + 3] + at)),
-        static_cast<int16_t>(load16(rows[r + 4] + at)), static_cast<int16_t>(load16(rows[r + 5] + at)),
-        static_cast<int16_t>(load16(rows[r + 6] + at)), static_cast<int16_t>(load16(rows[r + 7] + at)));
+    return _mm_setr_epi16(half(r), half(r + 1), half(r + 2), half(r + 3), half(r + 4), half(r + 5),
+                          half(r + 6), half(r + 7));
   };
   const __m128i low = eight(0), high = eight(8);
 #if HEARTH_ISA_LEVEL >= 2
@@ -232,7 +230,8 @@ inline void put_group_scales(const uint8_t* const* rows, int64_t at, PanelBlock&
   U8x64 h[4];
   take_lines(rows, at, out, h);
   const F32x16 d = halves_low(h[0]), dmin = sub(zero(), halves_high(h[0]));
-  const U8x64 upper = and_line(shr_line<2>(h[1]), 0x30), upper_min = and_line(shr_line<2>(h[2]), 0x30);
+  const U8x64 upper = and_line(shr_line<2>(h[1]), 0x30);
+  const U8x64 upper_min = and_line(shr_line<2>(h[2]), 0x30);
   const U8x64 scale[2] = {and_line(h[1], 63), pick_line(15, h[3], upper)};
   const U8x64 min[2] = {and_line(h[2], 63), pick_line(15, shr_line<4>(h[3]), upper_min)};
 #pragma GCC unroll 2
