@@ -70,7 +70,7 @@ std::string_view Runner::compute_name() const {
 Compute Runner::compute_for(const Weight& w, bool head) const {
   if (precision_ == Precision::kExact) return Compute::kF32;
   // The head has few rows: its weights are read either way, and a second digit costs nothing.
-  if (kernels_->has_integers(w.encoding()))
+  if (kernels_->has_integers(w.encoding()) && w.cols <= kMaxIntegerK)
     return precision_ == Precision::kFast && !head ? Compute::kInt8 : Compute::kInt8x2;
   return kernels_->has_bf16 && &w.encoding() != &k_f32 ? Compute::kBf16 : Compute::kF32;
 }

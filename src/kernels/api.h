@@ -83,6 +83,9 @@ static_assert(sizeof(FirstDigits) == 48);
 // whatever a few giants do. docs/performance.md has the table of accuracy and speed behind it.
 inline constexpr float kStandsOut = 1.2f;
 
+// The longest row that the integer products take: their lists of first digits lie in scratch.
+inline constexpr int64_t kMaxIntegerK = 1'000'000;
+
 // Values of k that the integer products take together: the digits of their blocks first, then the
 // first digits of those that have them.
 inline constexpr int64_t kIntegerPiece = 512;

@@ -325,8 +325,9 @@ struct Workplace {
     accs = reinterpret_cast<float*>(pieces + kMaxStrips);
     lists = reinterpret_cast<FirstList*>(accs + kMaxStrips * kRowGroup * kStripRows);
   }
-  static constexpr int64_t kListBytes = int64_t{2} << 20;
+  static constexpr int64_t kListBytes = int64_t{3} << 20;
 };
+static_assert(kMaxIntegerK / 32 * int64_t{sizeof(FirstList)} <= Workplace::kListBytes);
 static_assert(64 + kMaxStrips * (sizeof(PanelPiece) + kRowGroup * kStripRows * sizeof(float)) +
                   Workplace::kListBytes <= kKernelScratchBytes);
 
@@ -450,8 +451,8 @@ inline void matmul_int8(const MatmulArgs& a) {
   const int together = a.rows > 2 * kMaxTileColumns ? kMaxStrips : 1;
   // As many rows at once as there is room for lists, in whole blocks.
   const int64_t list_bytes = a.k / 32 * int64_t{sizeof(FirstList)};
-  const int64_t blocks = smaller(Workplace::kListBytes / list_bytes, kRowGroup / kBlockRows);
-  const int64_t group = (blocks > 0 ? blocks : 1) * kBlockRows;
+  const int64_t group =
+      smaller(Workplace::kListBytes / list_bytes, kRowGroup / kBlockRows) * kBlockRows;
   for (int64_t row = 0; row < a.rows; row += group) {
     const int64_t end = smaller(row + group, a.rows);
     if (a.compute == Compute::kInt8x2) list_first_digits(a, row, end, work.lists);
