@@ -10,9 +10,11 @@ Value attention_block(Builder& b, const Config& c, Value normed, Value residual)
   auto heads = static_cast<int32_t>(c.heads), kv_heads = static_cast<int32_t>(c.kv_heads);
   auto eps = static_cast<float>(c.norm_eps);
 
-  Value q = b.norm(b.matmul(normed, "attn_q"), "attn_q_norm", eps, heads);
-  Value k = b.norm(b.matmul(normed, "attn_k"), "attn_k_norm", eps, kv_heads);
+  Value q = b.matmul(normed, "attn_q");  // side by side: they run as one
+  Value k = b.matmul(normed, "attn_k");
   Value v = b.matmul(normed, "attn_v");
+  q = b.norm(q, "attn_q_norm", eps, heads);
+  k = b.norm(k, "attn_k_norm", eps, kv_heads);
   Value out = b.attention(b.rope(q, rope, heads), b.rope(k, rope, kv_heads), v,
                           {.heads = heads,
                            .kv_heads = kv_heads,
