@@ -10,7 +10,7 @@
 //   add_line(v, b) = v + b, in each byte
 //   lookup_line(table, v): table[code & 15]; spread_bits<n>(v): bits n .. n+3 of each row's 32 to
 //     bit 4 of its four bytes, the other bits anything
-// I32x16: int_zero(), int_splat(i), int_add, int_sub, int_shl(v, n), int_shl<n>, int_sar<n>
+// I32x16: int_zero(), int_splat(i), int_add, int_sub, int_shl<n>, int_sar<n>
 //   (arithmetic), int_sum(v) of all lanes; to_float(v), round_int(x): to nearest even, |x| < 2^22;
 //   store_digits(p, v): as 16 signed bytes, which they must fit; highest_bits(x, y): the largest
 //   |value| of 32 by its bits, so that NaN is above infinity and that above all numbers

@@ -97,10 +97,6 @@ inline I32x16 int_splat(int32_t i) { return {_mm256_set1_epi32(i), _mm256_set1_e
 inline I32x16 int_add(I32x16 x, I32x16 y) {
   return {_mm256_add_epi32(x.a, y.a), _mm256_add_epi32(x.b, y.b)};
 }
-inline I32x16 int_shl(I32x16 x, int n) {
-  const __m128i by = _mm_cvtsi32_si128(n);
-  return {_mm256_sll_epi32(x.a, by), _mm256_sll_epi32(x.b, by)};
-}
 inline F32x16 to_float(I32x16 x) { return {_mm256_cvtepi32_ps(x.a), _mm256_cvtepi32_ps(x.b)}; }
 template <int N>
 inline I32x16 int_shl(I32x16 x) {

@@ -72,7 +72,6 @@ inline U8x64 spread_bits(U8x64 bits) {
 inline I32x16 int_zero() { return {_mm512_setzero_si512()}; }
 inline I32x16 int_splat(int32_t i) { return {_mm512_set1_epi32(i)}; }
 inline I32x16 int_add(I32x16 a, I32x16 b) { return {_mm512_add_epi32(a.v, b.v)}; }
-inline I32x16 int_shl(I32x16 a, int n) { return {_mm512_sll_epi32(a.v, _mm_cvtsi32_si128(n))}; }
 inline F32x16 to_float(I32x16 a) { return {_mm512_cvtepi32_ps(a.v)}; }
 template <int N>
 inline I32x16 int_shl(I32x16 a) {

@@ -86,11 +86,6 @@ inline I32x16 int_splat(int32_t i) {
 inline I32x16 int_add(const I32x16& a, const I32x16& b) {
   return each_int([&](int r) { return a.lane[r] + b.lane[r]; });
 }
-inline I32x16 int_shl(const I32x16& a, int n) {
-  return each_int([&](int r) {
-    return static_cast<int32_t>(static_cast<uint32_t>(a.lane[r]) << n);
-  });
-}
 inline F32x16 to_float(const I32x16& a) {
   float out[16];
   for (int r = 0; r < 16; ++r) out[r] = static_cast<float>(a.lane[r]);
@@ -98,7 +93,9 @@ inline F32x16 to_float(const I32x16& a) {
 }
 template <int N>
 inline I32x16 int_shl(const I32x16& a) {
-  return int_shl(a, N);
+  return each_int([&](int r) {
+    return static_cast<int32_t>(static_cast<uint32_t>(a.lane[r]) << N);
+  });
 }
 template <int N>
 inline I32x16 int_sar(const I32x16& a) {
