@@ -116,7 +116,7 @@ struct Problem {
     for (int64_t o = 0; o < outputs; ++o) {
       encoding->decode(weights.data() + o * encoding->bytes_of(static_cast<uint64_t>(k)), w.data(),
                        w.size());
-      const double spread = integers ? spread_of(o) : 0;
+      const double spread = integers ? spread_of(w) : 0;
       for (int64_t r = 0; r < rows; ++r) {
         double sum = 0, size = 0;
         for (int64_t i = 0; i < k; ++i) {
@@ -135,14 +135,12 @@ struct Problem {
     }
   }
 
-  // The largest weight of a row: no group's code times scale, nor its minimum, is beyond twice it.
-  double spread_of(int64_t o) const {
-    std::vector<float> w(static_cast<size_t>(k));
-    encoding->decode(weights.data() + o * encoding->bytes_of(static_cast<uint64_t>(k)), w.data(),
-                     w.size());
+  // How large the parts of a weight can be: no code times its scale, nor a minimum, is beyond twice
+  // the largest weight of the row.
+  static double spread_of(const std::vector<float>& w) {
     double largest = 0;
     for (const float v : w) largest = std::max(largest, std::fabs(static_cast<double>(v)));
-    return 4 * largest;
+    return 2 * largest + 2 * largest;
   }
 };
 

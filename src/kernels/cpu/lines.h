@@ -5,6 +5,7 @@
 // U8x64 (a line of bytes):
 //   load_lines(rows, offset, out[4]): 16 bytes of each of 16 rows at `offset`; out[j] has bytes
 //     4j .. 4j+3 of every row
+//   load_words(rows, at), load_halves(rows, at): four bytes of each row; two, as a float16
 //   store_line(p, v); and_line(v, mask), shr_line<n>, shl_line<n> (32 bits together),
 //   pick_line(mask, a, b) = (a & mask) | (b & ~mask), flip_line(v, mask) = v ^ mask,
 //   add_line(v, b) = v + b, in each byte

@@ -7,6 +7,7 @@
 #include <immintrin.h>
 
 #include <cstdint>
+#include <cstring>
 
 #include "kernels/cpu/vec_avx2.h"
 
@@ -49,6 +50,15 @@ inline __m256i load_ymm(const void* p) {
   return _mm256_loadu_si256(static_cast<const __m256i*>(p));
 }
 inline U8x64 load_line(const uint8_t* p) { return {load_ymm(p), load_ymm(p + 32)}; }
+inline F32x16 load_halves(const uint8_t* const* rows, int64_t at) {
+  return {_mm256_cvtph_ps(eight_halves(rows, at)), _mm256_cvtph_ps(eight_halves(rows + 8, at))};
+}
+inline U8x64 load_words(const uint8_t* const* rows, int64_t at) {
+  uint8_t all[64];
+#pragma GCC unroll 16
+  for (int r = 0; r < 16; ++r) memcpy(all + 4 * r, rows[r] + at, 4);
+  return load_line(all);
+}
 inline void store_line(uint8_t* p, U8x64 x) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), x.a);
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 32), x.b);

@@ -6,6 +6,7 @@
 #include <immintrin.h>
 
 #include <cstdint>
+#include <cstring>
 
 #include "kernels/cpu/vec_avx512.h"
 
@@ -43,6 +44,16 @@ inline void load_lines(const uint8_t* const* rows, int64_t at, U8x64* out) {
   out[3].v = _mm512_unpackhi_epi64(ab_high, cd_high);
 }
 inline U8x64 load_line(const uint8_t* p) { return {_mm512_loadu_si512(p)}; }
+inline F32x16 load_halves(const uint8_t* const* rows, int64_t at) {
+  const __m256i low = _mm256_castsi128_si256(eight_halves(rows, at));
+  return {_mm512_cvtph_ps(_mm256_inserti128_si256(low, eight_halves(rows + 8, at), 1))};
+}
+inline U8x64 load_words(const uint8_t* const* rows, int64_t at) {
+  uint8_t all[64];
+#pragma GCC unroll 16
+  for (int r = 0; r < 16; ++r) memcpy(all + 4 * r, rows[r] + at, 4);
+  return load_line(all);
+}
 inline void store_line(uint8_t* p, U8x64 a) { _mm512_storeu_si512(p, a.v); }
 inline __m512i all_bytes(uint8_t b) { return _mm512_set1_epi8(static_cast<char>(b)); }
 inline U8x64 and_line(U8x64 a, uint8_t mask) { return {_mm512_and_si512(a.v, all_bytes(mask))}; }

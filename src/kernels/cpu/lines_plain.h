@@ -41,6 +41,18 @@ inline U8x64 load_line(const uint8_t* p) {
   memcpy(&out, p, sizeof out);
   return out;
 }
+inline F32x16 load_halves(const uint8_t* const* rows, int64_t at) {
+  uint16_t all[16];
+  for (int r = 0; r < 16; ++r) memcpy(&all[r], rows[r] + at, 2);
+  return cvt_f16(all);
+}
+inline U8x64 load_words(const uint8_t* const* rows, int64_t at) {
+  return each_row([&](int r) {
+    uint32_t out;
+    memcpy(&out, rows[r] + at, 4);
+    return out;
+  });
+}
 inline void store_line(uint8_t* p, const U8x64& a) { memcpy(p, &a, sizeof a); }
 inline uint32_t four_of(uint8_t b) { return b * 0x01010101u; }
 inline U8x64 and_line(const U8x64& a, uint8_t mask) {

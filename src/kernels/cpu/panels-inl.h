@@ -44,31 +44,11 @@ inline void take_lines(const uint8_t* const* rows, int64_t at, PanelBlock& out, 
 // Two or four bytes of each of 16 rows.
 inline F32x16 row_halves(const uint8_t* const* rows, int64_t at, PanelBlock& out) {
   fetch_line(out, 32);
-#if HEARTH_ISA_LEVEL >= 1
-  // By insertion: a vector that is loaded over sixteen small stores waits for the last of them.
-  const auto half = [&](int r) { return static_cast<int16_t>(load16(rows[r] + at)); };
-  const auto eight = [&](int r) {
-    return _mm_setr_epi16(half(r), half(r + 1), half(r + 2), half(r + 3), half(r + 4), half(r + 5),
-                          half(r + 6), half(r + 7));
-  };
-  const __m128i low = eight(0), high = eight(8);
-#if HEARTH_ISA_LEVEL >= 2
-  return {_mm512_cvtph_ps(_mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1))};
-#else
-  return {_mm256_cvtph_ps(low), _mm256_cvtph_ps(high)};
-#endif
-#else
-  uint16_t all[16];
-  for (int r = 0; r < 16; ++r) all[r] = load16(rows[r] + at);
-  return cvt_f16(all);
-#endif
+  return load_halves(rows, at);
 }
 inline U8x64 row_words(const uint8_t* const* rows, int64_t at, PanelBlock& out) {
   fetch_line(out, 64);
-  uint8_t all[64];
-#pragma GCC unroll 16
-  for (int r = 0; r < 16; ++r) memcpy(all + 4 * r, rows[r] + at, 4);
-  return load_line(all);
+  return load_words(rows, at);
 }
 
 // Sixteen bytes of nibbles: the low ones first, the high ones 16 values later.
