@@ -51,6 +51,15 @@ inline U8x64 row_words(const uint8_t* const* rows, int64_t at, PanelBlock& out) 
   return load_words(rows, at);
 }
 
+// f(i, byte i of every row) for the four bytes of a line.
+template <class F>
+inline void each_byte(U8x64 line, F f) {
+  f(0, byte_of<0>(line));
+  f(1, byte_of<1>(line));
+  f(2, byte_of<2>(line));
+  f(3, byte_of<3>(line));
+}
+
 // Sixteen bytes of nibbles: the low ones first, the high ones 16 values later.
 inline void put_nibbles(const uint8_t* const* rows, int64_t at, PanelBlock& out, int line) {
   U8x64 packed[4];
@@ -216,14 +225,8 @@ inline void put_group_scales(const uint8_t* const* rows, int64_t at, PanelBlock&
   const U8x64 min[2] = {and_line(h[2], 63), pick_line(15, shr_line<4>(h[3]), upper_min)};
 #pragma GCC unroll 2
   for (int half = 0; half < 2; ++half) {
-    out.scale(4 * half, mul(d, byte_of<0>(scale[half])));
-    out.scale(4 * half + 1, mul(d, byte_of<1>(scale[half])));
-    out.scale(4 * half + 2, mul(d, byte_of<2>(scale[half])));
-    out.scale(4 * half + 3, mul(d, byte_of<3>(scale[half])));
-    out.bias(4 * half, mul(dmin, byte_of<0>(min[half])));
-    out.bias(4 * half + 1, mul(dmin, byte_of<1>(min[half])));
-    out.bias(4 * half + 2, mul(dmin, byte_of<2>(min[half])));
-    out.bias(4 * half + 3, mul(dmin, byte_of<3>(min[half])));
+    each_byte(scale[half], [&](int i, F32x16 v) { out.scale(4 * half + i, mul(d, v)); });
+    each_byte(min[half], [&](int i, F32x16 v) { out.bias(4 * half + i, mul(dmin, v)); });
   }
 }
 
@@ -329,21 +332,16 @@ struct PanelQ6_K : Q6_K {
 struct PanelQ2_K : Q2_K {
   static constexpr int kGroup = 16, kOffsetBits = 0;
   static constexpr bool kBias = true;
-  template <int kByte>
-  static void scale_of(F32x16 d, F32x16 dmin, U8x64 packed, int group, PanelBlock& out) {
-    out.scale(group + kByte, mul(d, byte_of<kByte>(and_line(packed, 15))));
-    out.bias(group + kByte, mul(dmin, byte_of<kByte>(and_line(shr_line<4>(packed), 15))));
-  }
   static void block(const uint8_t* const* rows, int64_t at, PanelBlock& out) {
     const U8x64 both = row_words(rows, at + int64_t{offsetof(BlockQ2_K, d)}, out);
     const F32x16 d = halves_low(both), dmin = sub(zero(), halves_high(both));
     U8x64 scales[4];
     take_lines(rows, at + int64_t{offsetof(BlockQ2_K, scales)}, out, scales);
     for (int i = 0; i < 4; ++i) {
-      scale_of<0>(d, dmin, scales[i], 4 * i, out);
-      scale_of<1>(d, dmin, scales[i], 4 * i, out);
-      scale_of<2>(d, dmin, scales[i], 4 * i, out);
-      scale_of<3>(d, dmin, scales[i], 4 * i, out);
+      each_byte(and_line(scales[i], 15),
+                [&](int j, F32x16 v) { out.scale(4 * i + j, mul(d, v)); });
+      each_byte(and_line(shr_line<4>(scales[i]), 15),
+                [&](int j, F32x16 v) { out.bias(4 * i + j, mul(dmin, v)); });
     }
     for (int part = 0; part < 4; ++part) {
       U8x64 codes[4];
@@ -366,11 +364,7 @@ struct PanelQ3_K : Q3_K {
   // Four groups: the lower bits of their scales at bit kLow of each byte, the upper at kHigh.
   static void put_scales(F32x16 d, U8x64 low, U8x64 high, int group, PanelBlock& out) {
     const U8x64 six = pick_line(15, low, and_line(high, 0x30));
-    const F32x16 middle = splat(32.0f);
-    out.scale(group, mul(d, sub(byte_of<0>(six), middle)));
-    out.scale(group + 1, mul(d, sub(byte_of<1>(six), middle)));
-    out.scale(group + 2, mul(d, sub(byte_of<2>(six), middle)));
-    out.scale(group + 3, mul(d, sub(byte_of<3>(six), middle)));
+    each_byte(six, [&](int i, F32x16 v) { out.scale(group + i, mul(d, sub(v, splat(32.0f)))); });
   }
   // Bit kBit of every byte, moved to bit 2.
   template <int kBit>
