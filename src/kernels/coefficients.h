@@ -36,9 +36,6 @@ inline constexpr float kGeluCubic = 0.07135481283f;   // kGeluLinear * 0.044715
 // log_sum_exp adds this many exponentials in float before it goes on in double.
 inline constexpr int kLogSumBlock = 1024;
 
-// A number of four bits times this has bit i at bit 4 of byte i; no two products meet.
-inline constexpr uint32_t kSpreadToBit4 = 1u << 4 | 1u << 11 | 1u << 18 | 1u << 25;
-
 // log of a finite double >= 1, from additions and products alone (no libm, whose last bit depends
 // on the processor): 2^e * m, then the series of 2 * atanh((m - 1) / (m + 1)).
 double log_of_sum(double x);

@@ -22,15 +22,6 @@ struct U8x32 {
 inline __m128i load_quarter(const void* p) {
   return _mm_loadu_si128(static_cast<const __m128i*>(p));
 }
-// By insertion: a vector that is loaded over sixteen small stores waits for the last of them.
-inline __m128i eight_halves(const uint8_t* const* rows, int64_t at) {
-  const auto half = [&](int r) {
-    int16_t out;
-    memcpy(&out, rows[r] + at, sizeof out);
-    return out;
-  };
-  return _mm_setr_epi16(half(0), half(1), half(2), half(3), half(4), half(5), half(6), half(7));
-}
 inline U8x32 load_bytes(const uint8_t* p) {
   return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))};
 }

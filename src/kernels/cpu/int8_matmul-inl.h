@@ -8,6 +8,7 @@
 
 #include "encoding/encoding.h"
 #include "kernels/api.h"
+#include "kernels/cpu/int8_rows-inl.h"
 #include "kernels/cpu/matmul-inl.h"
 #include "kernels/cpu/panels-inl.h"
 
@@ -15,6 +16,7 @@ namespace hearth::HEARTH_ISA {
 
 inline constexpr int kStripRows = 16 * kPanels;  // weight rows that are multiplied together
 inline constexpr int64_t kPanelPiece = kIntegerPiece;  // whole blocks of every format
+inline constexpr int64_t kMaxPieceBytes = 2 * kPanelPiece;
 
 // A piece of a strip: lines [value / 4][panel], scales and biases [group][panel][row].
 struct PanelPiece {
@@ -22,13 +24,6 @@ struct PanelPiece {
   alignas(64) float scales[kPanelPiece / 16 * kStripRows];
   alignas(64) float biases[kPanelPiece / 16 * kStripRows];
 };
-
-// Four digits of x in all lanes.
-inline I32x16 four_digits(const int8_t* p) {
-  int32_t four;
-  memcpy(&four, p, sizeof four);
-  return int_splat(four);
-}
 
 // What a tile multiplies: C rows of x with one piece.
 struct TileArgs {
@@ -191,22 +186,28 @@ constexpr Int8Tiles int8_tiles(Sequence<kKind...>) {
 
 struct PanelOps {
   uint32_t id;
-  // `blocks` blocks of 16 rows, the first at byte `at` of each, to panel `panel` of a piece;
-  // from `ahead` on, which moves, as many bytes are fetched.
-  void (*decode)(const Encoding& encoding, const uint8_t* const* rows, int64_t at, int64_t blocks,
-                 int panel, PanelPiece& piece, const uint8_t*& ahead);
+  // `blocks` blocks of 16 rows to panel `panel` of a piece; from `ahead` on, which moves, as many
+  // bytes are fetched.
+  void (*decode)(const Encoding& encoding, Rows rows, int64_t blocks, int panel, PanelPiece& piece,
+                 const uint8_t*& ahead);
   Int8Tiles tiles;
+  // For one row of x; nullptr: by the tiles.
+  void (*row)(Rows rows, int64_t blocks, RowOfX x, float* sums, const uint8_t*& ahead);
 };
 
 template <class Format>
-void decode_panel(const Encoding& encoding, const uint8_t* const* rows, int64_t at, int64_t blocks,
-                  int panel, PanelPiece& piece, const uint8_t*& ahead) {
+void decode_panel(const Encoding& encoding, Rows rows, int64_t blocks, int panel,
+                  PanelPiece& piece, const uint8_t*& ahead) {
   PanelBlock out = {piece.lines + 64 * panel, piece.scales + 16 * panel, piece.biases + 16 * panel,
-                    ahead};
-  for (int64_t b = 0; b < blocks; ++b, at += encoding.block_bytes) {
-    if constexpr (__is_same(Format, PanelUnpacked)) Format::block(encoding, rows, at, out);
-    else Format::block(rows, at, out);
-    out.lines += Format::kElems * kStripRows;
+                    ahead, Format::kGroup / 4};
+  for (int64_t b = 0; b < blocks; ++b) {
+    if constexpr (__is_same(Format, PanelUnpacked)) {
+      Format::block(encoding, rows, 0, out);
+      rows.first += encoding.block_bytes;
+    } else {
+      Format::block(rows, 0, out);
+      rows.first += Format::kBytes;
+    }
     out.scales += Format::kElems / Format::kGroup * kStripRows;
     out.biases += Format::kElems / Format::kGroup * kStripRows;
   }
@@ -217,7 +218,9 @@ template <class Format>
 inline constexpr PanelOps panel_ops(uint32_t id) {
   // A byte of more than seven bits times a whole digit can overflow where kDotIsWide is false.
   constexpr bool kWide = !kDotIsWide && Format::kOffsetBits == 7;
-  return {id, decode_panel<Format>, int8_tiles<Format, kWide>(TileKinds())};
+  PanelOps ops = {id, decode_panel<Format>, int8_tiles<Format, kWide>(TileKinds()), nullptr};
+  if constexpr (!__is_same(Format, PanelUnpacked)) ops.row = row_products<Format>;
+  return ops;
 }
 
 inline constexpr PanelOps kPanelOps[] = {
@@ -262,18 +265,32 @@ inline const uint8_t* strip_ahead(const Strip& s) {
          static_cast<uint64_t>(smaller(s.out + s.step, a.out_end - 1)) * a.row_bytes;
 }
 
-inline void decode_piece(Strip& s, int64_t k, int64_t count) {
+// A piece of sixteen rows, for where a matrix has fewer to give.
+struct CopiedRows {
+  uint8_t bytes[16][kMaxPieceBytes];
+};
+
+// `bytes` bytes of 16 rows from row `out` on, where `rows` are left, from byte `at` of each on.
+// Past the end comes the last row again.
+inline Rows piece_rows(const MatmulArgs& a, int64_t out, int64_t rows, int64_t at, int64_t bytes,
+                       CopiedRows& copied) {
+  const Rows all = {reinterpret_cast<const uint8_t*>(a.weights) + at,
+                    static_cast<int64_t>(a.row_bytes)};
+  if (rows >= 16) return {all.first + out * all.stride, all.stride};
+  for (int r = 0; r < 16; ++r) {
+    const int64_t row = rows > 0 ? out + smaller<int64_t>(r, rows - 1) : out + rows - 1;
+    memcpy(copied.bytes[r], all.first + row * all.stride, static_cast<size_t>(bytes));
+  }
+  return {copied.bytes[0], kMaxPieceBytes};
+}
+
+inline void decode_piece(Strip& s, int64_t k, int64_t count, CopiedRows& copied) {
   const MatmulArgs& a = *s.args;
-  const int64_t elems = a.encoding->block_elems;
-  const int64_t at = k / elems * a.encoding->block_bytes, blocks = count / elems;
+  const int64_t elems = a.encoding->block_elems, bytes = a.encoding->block_bytes;
   for (int panel = 0; panel < kPanels; ++panel) {
-    const uint8_t* rows[16];
-    for (int r = 0; r < 16; ++r) {  // past the end, the last row again
-      const int row = smaller(16 * panel + r, s.rows - 1);
-      rows[r] = reinterpret_cast<const uint8_t*>(a.weights) +
-                static_cast<uint64_t>(s.out + row) * a.row_bytes;
-    }
-    s.ops->decode(*a.encoding, rows, at, blocks, panel, *s.piece, s.ahead);
+    const Rows rows = piece_rows(a, s.out + 16 * panel, s.rows - 16 * panel, k / elems * bytes,
+                                 count / elems * bytes, copied);
+    s.ops->decode(*a.encoding, rows, count / elems, panel, *s.piece, s.ahead);
   }
 }
 
@@ -318,18 +335,20 @@ struct FirstList {
 struct Workplace {
   PanelPiece* pieces;  // [kMaxStrips]
   float* accs;         // [kMaxStrips][kRowGroup][kStripRows]
+  CopiedRows* copied;
   FirstList* lists;    // [row / kBlockRows][k / 32]
   explicit Workplace(std::byte* scratch) {
     scratch += -reinterpret_cast<uintptr_t>(scratch) & 63;
     pieces = reinterpret_cast<PanelPiece*>(scratch);
     accs = reinterpret_cast<float*>(pieces + kMaxStrips);
-    lists = reinterpret_cast<FirstList*>(accs + kMaxStrips * kRowGroup * kStripRows);
+    copied = reinterpret_cast<CopiedRows*>(accs + kMaxStrips * kRowGroup * kStripRows);
+    lists = reinterpret_cast<FirstList*>(copied + 1);
   }
   static constexpr int64_t kListBytes = int64_t{3} << 20;
 };
 static_assert(kMaxIntegerK / 32 * int64_t{sizeof(FirstList)} <= Workplace::kListBytes);
 static_assert(64 + kMaxStrips * (sizeof(PanelPiece) + kRowGroup * kStripRows * sizeof(float)) +
-                  Workplace::kListBytes <= kKernelScratchBytes);
+                  sizeof(CopiedRows) + Workplace::kListBytes <= kKernelScratchBytes);
 
 // Of rows [row, end) of x, in blocks of kBlockRows.
 inline void list_first_digits(const MatmulArgs& a, int64_t row, int64_t end, FirstList* lists) {
@@ -420,6 +439,30 @@ inline Strip start_strip(const MatmulArgs& a, const PanelOps& ops, int64_t out, 
   return s;
 }
 
+// One row of x, straight from the decoder.
+inline void multiply_row(const MatmulArgs& a, const PanelOps& ops, CopiedRows& copied) {
+  const ActivationRow x_row = activation_row(a.compute, a.x_stride);
+  const auto* x = static_cast<const std::byte*>(a.x);
+  const int64_t elems = a.encoding->block_elems, bytes = a.encoding->block_bytes;
+  for (int64_t out = a.out_begin; out < a.out_end; out += 16) {
+    Strip s = start_strip(a, ops, out, 16, nullptr);
+    s.rows = smaller(16, s.rows);
+    alignas(64) float sums[kStripRows] = {};
+    for (int64_t k = 0; k < a.k; k += kPanelPiece) {
+      const int64_t count = smaller(kPanelPiece, a.k - k);
+      RowOfX row = {reinterpret_cast<const ActivationBlock*>(x) + k / 32,
+                    reinterpret_cast<const FirstDigits*>(x + x_row.firsts) + k / 32, 0};
+      if (a.compute == Compute::kInt8x2)
+        memcpy(&row.mask, x + x_row.masks + k / kPanelPiece * int64_t{sizeof row.mask},
+               sizeof row.mask);
+      const Rows rows =
+          piece_rows(a, out, s.rows, k / elems * bytes, count / elems * bytes, copied);
+      ops.row(rows, count / elems, row, sums, s.ahead);
+    }
+    finish_columns(s, 0, 1, sums);
+  }
+}
+
 // Outputs from `out` on, of some strips together, for rows [row, end) of x.
 inline void multiply_strips(const MatmulArgs& a, const PanelOps& ops, int64_t out, int together,
                             int64_t row, int64_t end, const Workplace& work) {
@@ -431,7 +474,7 @@ inline void multiply_strips(const MatmulArgs& a, const PanelOps& ops, int64_t ou
   for (int64_t k = 0; k < a.k; k += kPanelPiece) {
     RowBlock rows = {.k = k, .count = smaller(kPanelPiece, a.k - k)};
     rows.last = k + rows.count == a.k;
-    for (int i = 0; i < n; ++i) decode_piece(strips[i], k, rows.count);
+    for (int i = 0; i < n; ++i) decode_piece(strips[i], k, rows.count, *work.copied);
     for (rows.row = row; rows.row < end; rows.row = rows.end) {
       rows.end = smaller(rows.row + kBlockRows, end);
       if (a.compute == Compute::kInt8x2)
@@ -448,6 +491,7 @@ inline void matmul_int8(const MatmulArgs& a) {
   if (a.out_begin >= a.out_end || a.rows <= 0) return;
   const PanelOps& ops = *panel_ops_of(*a.encoding);
   const Workplace work(a.scratch);
+  if (a.rows == 1 && ops.row != nullptr) return multiply_row(a, ops, *work.copied);
   const int together = a.rows > 2 * kMaxTileColumns ? kMaxStrips : 1;
   // As many rows at once as there is room for lists, in whole blocks.
   const int64_t list_bytes = a.k / 32 * int64_t{sizeof(FirstList)};

@@ -5,12 +5,12 @@
 // U8x64 (a line of bytes):
 //   load_lines(rows, offset, out[4]): 16 bytes of each of 16 rows at `offset`; out[j] has bytes
 //     4j .. 4j+3 of every row
-//   load_words(rows, at), load_halves(rows, at): four bytes of each row; two, as a float16
+//   load_wide(rows, offset, out[8]): the same with 32 bytes of each
 //   store_line(p, v); and_line(v, mask), shr_line<n>, shl_line<n> (32 bits together),
 //   pick_line(mask, a, b) = (a & mask) | (b & ~mask), flip_line(v, mask) = v ^ mask,
 //   add_line(v, b) = v + b, in each byte
-//   lookup_line(table, v): table[code & 15]; spread_bits<n>(v): bits n .. n+3 of each row's 32 to
-//     bit 4 of its four bytes, the other bits anything
+//   lookup_line(table, v): table[code & 15]; raise_by_bits<n>(codes, bits): 16 more in byte i where
+//     bit n + i of the row's 32 is set
 // I32x16: int_zero(), int_splat(i), int_add, int_sub, int_shl<n>, int_sar<n>
 //   (arithmetic), int_sum(v) of all lanes; to_float(v), round_int(x): to nearest even, |x| < 2^22;
 //   store_digits(p, v): as 16 signed bytes, which they must fit; highest_bits(x, y): the largest
@@ -19,7 +19,8 @@
 //   kDotIsWide is false, a code times an activation and its neighbour's must fit int16 together,
 //   and dot_bytes_wide is for those that do not
 //   byte_of<i>(line): byte i of each row as float; signed_byte_of<i>: as a signed one;
-//   halves_low(line), halves_high(line): the first or last two bytes as a float16.
+//   halves_low(line), halves_high(line): the first or last two bytes as a float16;
+//   half_power(line): 2^(e - 128), where e is the first byte of each row.
 #pragma once
 
 #include "kernels/cpu/vec.h"

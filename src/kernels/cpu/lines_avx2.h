@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "kernels/cpu/rows.h"
 #include "kernels/cpu/vec_avx2.h"
 
 namespace hearth::HEARTH_ISA {
@@ -27,7 +28,7 @@ inline __m256i two_chunks(const uint8_t* low, const uint8_t* high) {
   return _mm256_inserti128_si256(_mm256_castsi128_si256(load_quarter(low)), load_quarter(high),
                                  1);
 }
-inline void load_lines(const uint8_t* const* rows, int64_t at, U8x64* out) {
+inline void load_lines(Rows rows, int64_t at, U8x64* out) {
   __m256i half[2][4];
 #pragma GCC unroll 2
   for (int h = 0; h < 2; ++h) {
@@ -46,19 +47,14 @@ inline void load_lines(const uint8_t* const* rows, int64_t at, U8x64* out) {
 #pragma GCC unroll 4
   for (int j = 0; j < 4; ++j) out[j] = {half[0][j], half[1][j]};
 }
+inline void load_wide(Rows rows, int64_t at, U8x64* out) {
+  load_lines(rows, at, out);
+  load_lines(rows, at + 16, out + 4);
+}
 inline __m256i load_ymm(const void* p) {
   return _mm256_loadu_si256(static_cast<const __m256i*>(p));
 }
 inline U8x64 load_line(const uint8_t* p) { return {load_ymm(p), load_ymm(p + 32)}; }
-inline F32x16 load_halves(const uint8_t* const* rows, int64_t at) {
-  return {_mm256_cvtph_ps(eight_halves(rows, at)), _mm256_cvtph_ps(eight_halves(rows + 8, at))};
-}
-inline U8x64 load_words(const uint8_t* const* rows, int64_t at) {
-  uint8_t all[64];
-#pragma GCC unroll 16
-  for (int r = 0; r < 16; ++r) memcpy(all + 4 * r, rows[r] + at, 4);
-  return load_line(all);
-}
 inline void store_line(uint8_t* p, U8x64 x) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), x.a);
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 32), x.b);
@@ -92,14 +88,19 @@ inline U8x64 lookup_line(const uint8_t* table, U8x64 codes) {
   const U8x64 clean = and_line(codes, 15);
   return {_mm256_shuffle_epi8(both, clean.a), _mm256_shuffle_epi8(both, clean.b)};
 }
+// Each row's byte with the bits goes to all its four bytes, of which each tests its own bit.
 template <int N>
-inline __m256i spread_ymm(__m256i bits) {
-  const __m256i four = _mm256_and_si256(_mm256_srli_epi32(bits, N), _mm256_set1_epi32(15));
-  return _mm256_mullo_epi32(four, _mm256_set1_epi32(kSpreadToBit4));
+inline __m256i raise_ymm(__m256i codes, __m256i bits) {
+  const __m256i index =
+      _mm256_broadcastsi128_si256(_mm_set_epi32(0x0c0c0c0c, 0x08080808, 0x04040404, 0));
+  const __m256i own = _mm256_set1_epi32(N % 8 == 0 ? 0x08040201 : static_cast<int>(0x80402010));
+  const __m256i byte = _mm256_shuffle_epi8(bits, _mm256_or_si256(index, all_bytes(N / 8)));
+  const __m256i set = _mm256_cmpeq_epi8(_mm256_and_si256(byte, own), own);
+  return _mm256_add_epi8(codes, _mm256_and_si256(set, all_bytes(16)));
 }
 template <int N>
-inline U8x64 spread_bits(U8x64 bits) {
-  return {spread_ymm<N>(bits.a), spread_ymm<N>(bits.b)};
+inline U8x64 raise_by_bits(U8x64 codes, U8x64 bits) {
+  return {raise_ymm<N>(codes.a, bits.a), raise_ymm<N>(codes.b, bits.b)};
 }
 
 inline I32x16 int_zero() { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
@@ -180,6 +181,14 @@ inline F32x16 signed_byte_of(U8x64 x) {
   return to_float({_mm256_srai_epi32(_mm256_slli_epi32(x.a, 24 - 8 * I), 24),
                    _mm256_srai_epi32(_mm256_slli_epi32(x.b, 24 - 8 * I), 24)});
 }
+inline __m256 half_power_ymm(__m256i x) {
+  const __m256i e = _mm256_and_si256(x, _mm256_set1_epi32(255));
+  const __m256i normal = _mm256_slli_epi32(_mm256_sub_epi32(e, _mm256_set1_epi32(1)), 23);
+  const __m256i tiny = _mm256_sllv_epi32(_mm256_set1_epi32(0x00200000), e);
+  const __m256i small = _mm256_cmpgt_epi32(_mm256_set1_epi32(2), e);
+  return _mm256_castsi256_ps(_mm256_blendv_epi8(normal, tiny, small));
+}
+inline F32x16 half_power(U8x64 x) { return {half_power_ymm(x.a), half_power_ymm(x.b)}; }
 // The low 16 bits of each row's 32, as float16.
 inline F32x16 narrow_halves(__m256i a, __m256i b) {
   const __m256i mask = _mm256_set1_epi32(0xffff);

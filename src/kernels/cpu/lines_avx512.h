@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "kernels/cpu/rows.h"
 #include "kernels/cpu/vec_avx512.h"
 
 namespace hearth::HEARTH_ISA {
@@ -22,18 +23,17 @@ struct I32x16 {
   __m512i v;
 };
 
-inline __m512i four_chunks(const uint8_t* a, const uint8_t* b, const uint8_t* c,
-                           const uint8_t* d) {
-  const __m512i low = _mm512_inserti32x4(_mm512_castsi128_si512(load_quarter(a)),
+// Sixteen bytes of rows 0, 4, 8 and 12 from `first` on.
+inline __m512i four_chunks(const uint8_t* first, int64_t stride) {
+  const uint8_t *b = first + 4 * stride, *c = first + 8 * stride, *d = c + 4 * stride;
+  const __m512i low = _mm512_inserti32x4(_mm512_castsi128_si512(load_quarter(first)),
                                          load_quarter(b), 1);
   return _mm512_inserti32x4(_mm512_inserti32x4(low, load_quarter(c), 2), load_quarter(d), 3);
 }
-inline void load_lines(const uint8_t* const* rows, int64_t at, U8x64* out) {
+inline void load_lines(Rows rows, int64_t at, U8x64* out) {
   __m512i a[4];
 #pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) {
-    a[i] = four_chunks(rows[i] + at, rows[4 + i] + at, rows[8 + i] + at, rows[12 + i] + at);
-  }
+  for (int i = 0; i < 4; ++i) a[i] = four_chunks(rows[i] + at, rows.stride);
   const __m512i ab_low = _mm512_unpacklo_epi32(a[0], a[1]);
   const __m512i ab_high = _mm512_unpackhi_epi32(a[0], a[1]);
   const __m512i cd_low = _mm512_unpacklo_epi32(a[2], a[3]);
@@ -43,17 +43,39 @@ inline void load_lines(const uint8_t* const* rows, int64_t at, U8x64* out) {
   out[2].v = _mm512_unpacklo_epi64(ab_high, cd_high);
   out[3].v = _mm512_unpackhi_epi64(ab_high, cd_high);
 }
+// Thirty-two bytes of each of 16 rows: half the loads, and each lane of 16 bytes changes its place
+// once.
+inline __m512i two_rows(const uint8_t* first, const uint8_t* second) {
+  return _mm512_inserti64x4(
+      _mm512_castsi256_si512(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(first))),
+      _mm256_loadu_si256(reinterpret_cast<const __m256i*>(second)), 1);
+}
+inline void load_wide(Rows rows, int64_t at, U8x64* out) {
+  __m512i part[2][4];  // [rows 0 - 7 or 8 - 15][words j and 4 + j]
+#pragma GCC unroll 2
+  for (int h = 0; h < 2; ++h) {
+    __m512i a[4];
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+      const uint8_t* row = rows.first + at + i * rows.stride + 8 * h * rows.stride;
+      a[i] = two_rows(row, row + 4 * rows.stride);
+    }
+    const __m512i ab_low = _mm512_unpacklo_epi32(a[0], a[1]);
+    const __m512i ab_high = _mm512_unpackhi_epi32(a[0], a[1]);
+    const __m512i cd_low = _mm512_unpacklo_epi32(a[2], a[3]);
+    const __m512i cd_high = _mm512_unpackhi_epi32(a[2], a[3]);
+    part[h][0] = _mm512_unpacklo_epi64(ab_low, cd_low);
+    part[h][1] = _mm512_unpackhi_epi64(ab_low, cd_low);
+    part[h][2] = _mm512_unpacklo_epi64(ab_high, cd_high);
+    part[h][3] = _mm512_unpackhi_epi64(ab_high, cd_high);
+  }
+#pragma GCC unroll 4
+  for (int j = 0; j < 4; ++j) {
+    out[j].v = _mm512_shuffle_i32x4(part[0][j], part[1][j], 0x88);
+    out[4 + j].v = _mm512_shuffle_i32x4(part[0][j], part[1][j], 0xdd);
+  }
+}
 inline U8x64 load_line(const uint8_t* p) { return {_mm512_loadu_si512(p)}; }
-inline F32x16 load_halves(const uint8_t* const* rows, int64_t at) {
-  const __m256i low = _mm256_castsi128_si256(eight_halves(rows, at));
-  return {_mm512_cvtph_ps(_mm256_inserti128_si256(low, eight_halves(rows + 8, at), 1))};
-}
-inline U8x64 load_words(const uint8_t* const* rows, int64_t at) {
-  uint8_t all[64];
-#pragma GCC unroll 16
-  for (int r = 0; r < 16; ++r) memcpy(all + 4 * r, rows[r] + at, 4);
-  return load_line(all);
-}
 inline void store_line(uint8_t* p, U8x64 a) { _mm512_storeu_si512(p, a.v); }
 inline __m512i all_bytes(uint8_t b) { return _mm512_set1_epi8(static_cast<char>(b)); }
 inline U8x64 and_line(U8x64 a, uint8_t mask) { return {_mm512_and_si512(a.v, all_bytes(mask))}; }
@@ -74,10 +96,16 @@ inline U8x64 lookup_line(const uint8_t* table, U8x64 codes) {
   const __m512i wide = _mm512_broadcast_i32x4(load_quarter(table));
   return {_mm512_shuffle_epi8(wide, and_line(codes, 15).v)};
 }
+// Each row's byte with the bits goes to all its four bytes, of which each tests its own bit.
 template <int N>
-inline U8x64 spread_bits(U8x64 bits) {
-  const __m512i four = _mm512_and_si512(_mm512_srli_epi32(bits.v, N), _mm512_set1_epi32(15));
-  return {_mm512_mullo_epi32(four, _mm512_set1_epi32(kSpreadToBit4))};
+inline U8x64 raise_by_bits(U8x64 codes, U8x64 bits) {
+  const __m512i index =
+      _mm512_broadcast_i32x4(_mm_set_epi32(0x0c0c0c0c, 0x08080808, 0x04040404, 0));
+  const __m512i byte =
+      _mm512_shuffle_epi8(bits.v, _mm512_or_si512(index, all_bytes(N / 8)));
+  const __mmask64 set =
+      _mm512_test_epi8_mask(byte, _mm512_set1_epi32(N % 8 == 0 ? 0x08040201 : 0x80402010));
+  return {_mm512_mask_add_epi8(codes.v, set, codes.v, all_bytes(16))};
 }
 
 inline I32x16 int_zero() { return {_mm512_setzero_si512()}; }
@@ -133,6 +161,13 @@ template <int I>
 inline F32x16 signed_byte_of(U8x64 a) {
   const __m512i moved = I == 3 ? a.v : _mm512_slli_epi32(a.v, 24 - 8 * I);
   return {_mm512_cvtepi32_ps(_mm512_srai_epi32(moved, 24))};
+}
+inline F32x16 half_power(U8x64 a) {
+  const __m512i e = _mm512_and_si512(a.v, _mm512_set1_epi32(255));
+  const __m512i normal = _mm512_slli_epi32(_mm512_sub_epi32(e, _mm512_set1_epi32(1)), 23);
+  const __m512i tiny = _mm512_sllv_epi32(_mm512_set1_epi32(0x00200000), e);
+  const __mmask16 small = _mm512_cmplt_epu32_mask(e, _mm512_set1_epi32(2));
+  return {_mm512_castsi512_ps(_mm512_mask_blend_epi32(small, normal, tiny))};
 }
 inline F32x16 halves_low(U8x64 a) { return {_mm512_cvtph_ps(_mm512_cvtepi32_epi16(a.v))}; }
 inline F32x16 halves_high(U8x64 a) {

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "encoding/mxfp4.h"
+#include "kernels/cpu/rows.h"
 #include "kernels/cpu/vec_plain.h"
 
 namespace hearth::HEARTH_ISA {
@@ -31,27 +33,19 @@ inline I32x16 each_int(F f) {
   return out;
 }
 
-inline void load_lines(const uint8_t* const* rows, int64_t at, U8x64* out) {
+inline void load_lines(Rows rows, int64_t at, U8x64* out) {
   for (int j = 0; j < 4; ++j) {
     for (int r = 0; r < 16; ++r) memcpy(&out[j].row[r], rows[r] + at + 4 * j, 4);
   }
+}
+inline void load_wide(Rows rows, int64_t at, U8x64* out) {
+  load_lines(rows, at, out);
+  load_lines(rows, at + 16, out + 4);
 }
 inline U8x64 load_line(const uint8_t* p) {
   U8x64 out;
   memcpy(&out, p, sizeof out);
   return out;
-}
-inline F32x16 load_halves(const uint8_t* const* rows, int64_t at) {
-  uint16_t all[16];
-  for (int r = 0; r < 16; ++r) memcpy(&all[r], rows[r] + at, 2);
-  return cvt_f16(all);
-}
-inline U8x64 load_words(const uint8_t* const* rows, int64_t at) {
-  return each_row([&](int r) {
-    uint32_t out;
-    memcpy(&out, rows[r] + at, 4);
-    return out;
-  });
 }
 inline void store_line(uint8_t* p, const U8x64& a) { memcpy(p, &a, sizeof a); }
 inline uint32_t four_of(uint8_t b) { return b * 0x01010101u; }
@@ -86,9 +80,13 @@ inline U8x64 lookup_line(const uint8_t* table, const U8x64& codes) {
     return out;
   });
 }
+// A number of four bits times this has bit i at bit 4 of byte i; no two products meet.
+inline constexpr uint32_t kSpreadToBit4 = 1u << 4 | 1u << 11 | 1u << 18 | 1u << 25;
 template <int N>
-inline U8x64 spread_bits(const U8x64& bits) {
-  return each_row([&](int r) { return (bits.row[r] >> N & 15u) * kSpreadToBit4; });
+inline U8x64 raise_by_bits(const U8x64& codes, const U8x64& bits) {
+  return each_row([&](int r) {
+    return codes.row[r] + ((bits.row[r] >> N & 15u) * kSpreadToBit4 & four_of(16));
+  });
 }
 
 inline I32x16 int_zero() { return {}; }
@@ -166,6 +164,11 @@ inline F32x16 byte_of(const U8x64& a) {
 template <int I>
 inline F32x16 signed_byte_of(const U8x64& a) {
   return to_float(each_int([&](int r) { return int32_t{static_cast<int8_t>(a.row[r] >> 8 * I)}; }));
+}
+inline F32x16 half_power(const U8x64& a) {
+  float out[16];
+  for (int r = 0; r < 16; ++r) out[r] = mxfp4_half_scale(static_cast<uint8_t>(a.row[r]));
+  return load(out);
 }
 inline F32x16 halves(const U8x64& a, int shift) {
   float out[16];

@@ -16,39 +16,85 @@
 
 namespace hearth::HEARTH_ISA {
 
-// Where a block's lines and scales go (those of kPanels panels lie side by side), and the memory
-// that will be wanted next: as many bytes are fetched there as are read, little by little, for a
-// burst would hold up the reads.
+// A decoder gives a block as scales and biases, which may come at any time before the lines of their
+// groups, and units: unit<kCount>(group, f) calls f(lines) once for the lines of groups
+// [group, group + kCount), in which they are numbered from 0 on. Units come in order.
+//
+// This one puts them into a piece (where those of kPanels panels lie side by side). `ahead` is
+// memory that will be wanted next: as many bytes are fetched there as are read, little by little,
+// for a burst would hold up the reads.
 struct PanelBlock {
   uint8_t* lines;
   float* scales;
   float* biases;
   const uint8_t* ahead;
+  int group_lines;
+  template <int kCount, class F>
+  void unit(int, F f) {
+    f(*this);
+    lines += kCount * group_lines * kPanels * 64;
+  }
   void line(int i, U8x64 v) const { store_line(lines + i * kPanels * 64, v); }
+  // Two lines: of the low halves of bytes and of the high.
+  void nibbles(int low, int high, U8x64 packed) const {
+    line(low, and_line(packed, 15));
+    line(high, and_line(shr_line<4>(packed), 15));
+  }
   void scale(int group, F32x16 v) const { store(scales + group * kPanels * 16, v); }
   void bias(int group, F32x16 v) const { store(biases + group * kPanels * 16, v); }
 };
 
-inline void fetch_line(PanelBlock& out, int64_t bytes) {
+inline void fetch_line(auto& out, int64_t bytes) {
   prefetch(out.ahead);
   out.ahead += bytes;
 }
 
 // Sixteen bytes of each of 16 rows.
-inline void take_lines(const uint8_t* const* rows, int64_t at, PanelBlock& out, U8x64* lines) {
+HEARTH_INLINE inline void take_lines(Rows rows, int64_t at, auto& out, U8x64* lines) {
 #pragma GCC unroll 4
   for (int i = 0; i < 4; ++i) fetch_line(out, 64);
   load_lines(rows, at, lines);
 }
 
-// Two or four bytes of each of 16 rows.
-inline F32x16 row_halves(const uint8_t* const* rows, int64_t at, PanelBlock& out) {
-  fetch_line(out, 32);
-  return load_halves(rows, at);
+// Thirty-two bytes of each.
+HEARTH_INLINE inline void take_wide(Rows rows, int64_t at, auto& out, U8x64* lines) {
+#pragma GCC unroll 8
+  for (int i = 0; i < 8; ++i) fetch_line(out, 64);
+  load_wide(rows, at, lines);
 }
-inline U8x64 row_words(const uint8_t* const* rows, int64_t at, PanelBlock& out) {
+
+// Four bytes of each of 16 rows, which begin or end 16 bytes of a block.
+inline U8x64 first_words(Rows rows, int64_t at, auto& out) {
+  U8x64 lines[4];
   fetch_line(out, 64);
-  return load_words(rows, at);
+  load_lines(rows, at, lines);
+  return lines[0];
+}
+inline U8x64 last_words(Rows rows, int64_t end, auto& out) {
+  U8x64 lines[4];
+  fetch_line(out, 64);
+  load_lines(rows, end - 16, lines);
+  return lines[3];
+}
+// Two bytes of each, as float16.
+inline F32x16 first_halves(Rows rows, int64_t at, auto& out) {
+  U8x64 lines[4];
+  fetch_line(out, 32);
+  load_lines(rows, at, lines);
+  return halves_low(lines[0]);
+}
+inline F32x16 last_halves(Rows rows, int64_t end, auto& out) {
+  U8x64 lines[4];
+  fetch_line(out, 32);
+  load_lines(rows, end - 16, lines);
+  return halves_high(lines[3]);
+}
+
+// Four digits of x in all lanes.
+inline I32x16 four_digits(const int8_t* p) {
+  int32_t four;
+  memcpy(&four, p, sizeof four);
+  return int_splat(four);
 }
 
 // f(i, byte i of every row) for the four bytes of a line.
@@ -61,59 +107,59 @@ inline void each_byte(U8x64 line, F f) {
 }
 
 // Sixteen bytes of nibbles: the low ones first, the high ones 16 values later.
-inline void put_nibbles(const uint8_t* const* rows, int64_t at, PanelBlock& out, int line) {
-  U8x64 packed[4];
-  take_lines(rows, at, out, packed);
+HEARTH_INLINE inline void put_nibbles(Rows rows, int64_t at, auto& out) {
+  out.template unit<1>(0, [&](auto& lines) HEARTH_INLINE {
+    U8x64 packed[4];
+    take_lines(rows, at, out, packed);
 #pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) {
-    out.line(line + i, and_line(packed[i], 15));
-    out.line(line + 4 + i, and_line(shr_line<4>(packed[i]), 15));
-  }
+    for (int i = 0; i < 4; ++i) lines.nibbles(i, 4 + i, packed[i]);
+  });
 }
 
 struct PanelQ4_0 : Q4_0 {
   static constexpr int kGroup = 32, kOffsetBits = 3;
   static constexpr bool kBias = false;
-  static void block(const uint8_t* const* rows, int64_t at, PanelBlock& out) {
-    out.scale(0, row_halves(rows, at, out));
-    put_nibbles(rows, at + int64_t{offsetof(BlockQ4_0, qs)}, out, 0);
+  HEARTH_INLINE static void block(Rows rows, int64_t at, auto& out) {
+    out.scale(0, first_halves(rows, at, out));
+    put_nibbles(rows, at + int64_t{offsetof(BlockQ4_0, qs)}, out);
   }
 };
 
 struct PanelQ4_1 : Q4_1 {
   static constexpr int kGroup = 32, kOffsetBits = 0;
   static constexpr bool kBias = true;
-  static void block(const uint8_t* const* rows, int64_t at, PanelBlock& out) {
-    const U8x64 both = row_words(rows, at, out);
+  HEARTH_INLINE static void block(Rows rows, int64_t at, auto& out) {
+    const U8x64 both = first_words(rows, at, out);
     out.scale(0, halves_low(both));
     out.bias(0, halves_high(both));
-    put_nibbles(rows, at + int64_t{offsetof(BlockQ4_1, qs)}, out, 0);
+    put_nibbles(rows, at + int64_t{offsetof(BlockQ4_1, qs)}, out);
   }
 };
 
 // Sixteen bytes of nibbles and four of fifth bits.
 template <int kLine>
-inline void put_five(const U8x64* packed, U8x64 high, PanelBlock& out) {
-  out.line(kLine, pick_line(16, spread_bits<4 * kLine>(high), and_line(packed[kLine], 15)));
-  out.line(kLine + 4, pick_line(16, spread_bits<4 * kLine + 16>(high),
-                                and_line(shr_line<4>(packed[kLine]), 15)));
+HEARTH_INLINE inline void put_five(const U8x64* packed, U8x64 high, auto& lines) {
+  lines.line(kLine, raise_by_bits<4 * kLine>(and_line(packed[kLine], 15), high));
+  lines.line(kLine + 4,
+             raise_by_bits<4 * kLine + 16>(and_line(shr_line<4>(packed[kLine]), 15), high));
 }
-inline void put_fives(const uint8_t* const* rows, int64_t nibbles, int64_t high,
-                      PanelBlock& out) {
-  U8x64 packed[4];
-  take_lines(rows, nibbles, out, packed);
-  const U8x64 bits = row_words(rows, high, out);
-  put_five<0>(packed, bits, out);
-  put_five<1>(packed, bits, out);
-  put_five<2>(packed, bits, out);
-  put_five<3>(packed, bits, out);
+HEARTH_INLINE inline void put_fives(Rows rows, int64_t nibbles, int64_t high, auto& out) {
+  out.template unit<1>(0, [&](auto& lines) HEARTH_INLINE {
+    U8x64 packed[4];
+    take_lines(rows, nibbles, out, packed);
+    const U8x64 bits = first_words(rows, high, out);
+    put_five<0>(packed, bits, lines);
+    put_five<1>(packed, bits, lines);
+    put_five<2>(packed, bits, lines);
+    put_five<3>(packed, bits, lines);
+  });
 }
 
 struct PanelQ5_0 : Q5_0 {
   static constexpr int kGroup = 32, kOffsetBits = 4;
   static constexpr bool kBias = false;
-  static void block(const uint8_t* const* rows, int64_t at, PanelBlock& out) {
-    out.scale(0, row_halves(rows, at, out));
+  HEARTH_INLINE static void block(Rows rows, int64_t at, auto& out) {
+    out.scale(0, first_halves(rows, at, out));
     put_fives(rows, at + int64_t{offsetof(BlockQ5_0, qs)}, at + int64_t{offsetof(BlockQ5_0, qh)},
               out);
   }
@@ -122,8 +168,8 @@ struct PanelQ5_0 : Q5_0 {
 struct PanelQ5_1 : Q5_1 {
   static constexpr int kGroup = 32, kOffsetBits = 0;
   static constexpr bool kBias = true;
-  static void block(const uint8_t* const* rows, int64_t at, PanelBlock& out) {
-    const U8x64 both = row_words(rows, at, out);
+  HEARTH_INLINE static void block(Rows rows, int64_t at, auto& out) {
+    const U8x64 both = first_words(rows, at, out);
     out.scale(0, halves_low(both));
     out.bias(0, halves_high(both));
     put_fives(rows, at + int64_t{offsetof(BlockQ5_1, qs)}, at + int64_t{offsetof(BlockQ5_1, qh)},
@@ -134,16 +180,14 @@ struct PanelQ5_1 : Q5_1 {
 struct PanelQ8_0 : Q8_0 {
   static constexpr int kGroup = 32, kOffsetBits = 7;
   static constexpr bool kBias = false;
-  static void block(const uint8_t* const* rows, int64_t at, PanelBlock& out) {
-    out.scale(0, row_halves(rows, at, out));
-    const int64_t qs = at + int64_t{offsetof(BlockQ8_0, qs)};
-#pragma GCC unroll 2
-    for (int half = 0; half < 2; ++half) {
-      U8x64 codes[4];
-      take_lines(rows, qs + 16 * half, out, codes);
-#pragma GCC unroll 4
-      for (int i = 0; i < 4; ++i) out.line(4 * half + i, flip_line(codes[i], 128));
-    }
+  HEARTH_INLINE static void block(Rows rows, int64_t at, auto& out) {
+    out.scale(0, first_halves(rows, at, out));
+    out.template unit<1>(0, [&](auto& lines) HEARTH_INLINE {
+      U8x64 codes[8];
+      take_wide(rows, at + int64_t{offsetof(BlockQ8_0, qs)}, out, codes);
+#pragma GCC unroll 8
+      for (int i = 0; i < 8; ++i) lines.line(i, flip_line(codes[i], 128));
+    });
   }
 };
 
@@ -156,41 +200,43 @@ struct RaisedLevels {
 };
 inline constexpr RaisedLevels kIq4Raised(kIq4Levels, 128), kMxfp4Raised(kMxfp4Levels, 16);
 
-inline void put_levels(const uint8_t* levels, const uint8_t* const* rows, int64_t at,
-                       PanelBlock& out, int line) {
-  U8x64 packed[4];
-  take_lines(rows, at, out, packed);
+HEARTH_INLINE inline void put_levels(const uint8_t* levels, Rows rows, int64_t at, int group, auto& out) {
+  out.template unit<1>(group, [&](auto& lines) HEARTH_INLINE {
+    U8x64 packed[4];
+    take_lines(rows, at, out, packed);
 #pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) {
-    out.line(line + i, lookup_line(levels, packed[i]));
-    out.line(line + 4 + i, lookup_line(levels, shr_line<4>(packed[i])));
-  }
+    for (int i = 0; i < 4; ++i) {
+      lines.line(i, lookup_line(levels, packed[i]));
+      lines.line(4 + i, lookup_line(levels, shr_line<4>(packed[i])));
+    }
+  });
 }
 
 struct PanelIQ4_NL : IQ4_NL {
   static constexpr int kGroup = 32, kOffsetBits = 7;
   static constexpr bool kBias = false;
-  static void block(const uint8_t* const* rows, int64_t at, PanelBlock& out) {
-    out.scale(0, row_halves(rows, at, out));
-    put_levels(kIq4Raised.of, rows, at + int64_t{offsetof(BlockIQ4_NL, qs)}, out, 0);
+  HEARTH_INLINE static void block(Rows rows, int64_t at, auto& out) {
+    out.scale(0, first_halves(rows, at, out));
+    put_levels(kIq4Raised.of, rows, at + int64_t{offsetof(BlockIQ4_NL, qs)}, 0, out);
   }
 };
 
 struct PanelMXFP4 : MXFP4 {
   static constexpr int kGroup = 32, kOffsetBits = 4;
   static constexpr bool kBias = false;
-  static void block(const uint8_t* const* rows, int64_t at, PanelBlock& out) {
-    float scale[16];
-    for (int r = 0; r < 16; ++r) scale[r] = mxfp4_half_scale(rows[r][at]);
-    out.scale(0, load(scale));
-    put_levels(kMxfp4Raised.of, rows, at + int64_t{offsetof(BlockMXFP4, qs)}, out, 0);
+  HEARTH_INLINE static void block(Rows rows, int64_t at, auto& out) {
+    U8x64 header[4];
+    load_lines(rows, at, header);
+    out.scale(0, half_power(header[0]));
+    fetch_line(out, 16);
+    put_levels(kMxfp4Raised.of, rows, at + int64_t{offsetof(BlockMXFP4, qs)}, 0, out);
   }
 };
 
 struct PanelIQ4_XS : IQ4_XS {
   static constexpr int kGroup = 32, kOffsetBits = 7;
   static constexpr bool kBias = false;
-  static void block(const uint8_t* const* rows, int64_t at, PanelBlock& out) {
+  HEARTH_INLINE static void block(Rows rows, int64_t at, auto& out) {
     U8x64 header[4];
     take_lines(rows, at, out, header);
     const F32x16 d = halves_low(header[0]);
@@ -198,12 +244,21 @@ struct PanelIQ4_XS : IQ4_XS {
     scales<1>(d, header, out);
     scales<2>(d, header, out);
     scales<3>(d, header, out);
-    for (int g = 0; g < 8; ++g) {
-      put_levels(kIq4Raised.of, rows, at + int64_t{offsetof(BlockIQ4_XS, qs)} + 16 * g, out, 8 * g);
+    for (int pair = 0; pair < 4; ++pair) {
+      out.template unit<2>(2 * pair, [&](auto& lines) HEARTH_INLINE {
+        U8x64 packed[8];
+        take_wide(rows, at + int64_t{offsetof(BlockIQ4_XS, qs)} + 32 * pair, out, packed);
+#pragma GCC unroll 8
+        for (int i = 0; i < 8; ++i) {
+          const int line = 8 * (i / 4) + i % 4;
+          lines.line(line, lookup_line(kIq4Raised.of, packed[i]));
+          lines.line(line + 4, lookup_line(kIq4Raised.of, shr_line<4>(packed[i])));
+        }
+      });
     }
   }
   template <int kPair>
-  static void scales(F32x16 d, const U8x64* header, PanelBlock& out) {
+  static void scales(F32x16 d, const U8x64* header, auto& out) {
     // In the lowest byte: the pair's four lower bits each, then its two upper bits each.
     const U8x64 low = shr_line<8 * kPair>(header[1]);
     const U8x64 high = shr_line<16 + 4 * kPair>(header[0]);
@@ -215,7 +270,7 @@ struct PanelIQ4_XS : IQ4_XS {
 };
 
 // The header of Q4_K and Q5_K: d, dmin, and eight pairs of six-bit scale and minimum.
-inline void put_group_scales(const uint8_t* const* rows, int64_t at, PanelBlock& out) {
+HEARTH_INLINE inline void put_group_scales(Rows rows, int64_t at, auto& out) {
   U8x64 h[4];
   take_lines(rows, at, out, h);
   const F32x16 d = halves_low(h[0]), dmin = sub(zero(), halves_high(h[0]));
@@ -233,21 +288,16 @@ inline void put_group_scales(const uint8_t* const* rows, int64_t at, PanelBlock&
 struct PanelQ4_K : Q4_K {
   static constexpr int kGroup = 32, kOffsetBits = 0;
   static constexpr bool kBias = true;
-  static void block(const uint8_t* const* rows, int64_t at, PanelBlock& out) {
+  HEARTH_INLINE static void block(Rows rows, int64_t at, auto& out) {
     put_group_scales(rows, at, out);
     const int64_t qs = at + int64_t{offsetof(BlockQ4_K, qs)};
     for (int pair = 0; pair < 4; ++pair) {
-#pragma GCC unroll 2
-      for (int half = 0; half < 2; ++half) {
-        U8x64 packed[4];
-        take_lines(rows, qs + 32 * pair + 16 * half, out, packed);
-#pragma GCC unroll 4
-        for (int i = 0; i < 4; ++i) {
-          const int line = 16 * pair + 4 * half + i;
-          out.line(line, and_line(packed[i], 15));
-          out.line(line + 8, and_line(shr_line<4>(packed[i]), 15));
-        }
-      }
+      out.template unit<2>(2 * pair, [&](auto& lines) HEARTH_INLINE {
+        U8x64 packed[8];
+        take_wide(rows, qs + 32 * pair, out, packed);
+#pragma GCC unroll 8
+        for (int i = 0; i < 8; ++i) lines.nibbles(i, 8 + i, packed[i]);
+      });
     }
   }
 };
@@ -255,48 +305,33 @@ struct PanelQ4_K : Q4_K {
 struct PanelQ5_K : Q5_K {
   static constexpr int kGroup = 32, kOffsetBits = 0;
   static constexpr bool kBias = true;
-  // Bit kBit of every byte, moved to bit 4.
-  template <int kBit>
-  static U8x64 to_bit4(U8x64 a) {
-    if constexpr (kBit <= 4) return shl_line<4 - kBit>(a);
-    else return shr_line<kBit - 4>(a);
-  }
-  template <int kPair>
-  static void pair(const uint8_t* const* rows, int64_t qs, const U8x64* high,
-                   PanelBlock& out) {
-#pragma GCC unroll 2
-    for (int half = 0; half < 2; ++half) {
-      U8x64 packed[4];
-      take_lines(rows, qs + 32 * kPair + 16 * half, out, packed);
-#pragma GCC unroll 4
-      for (int i = 0; i < 4; ++i) {
-        const int line = 16 * kPair + 4 * half + i;
-        const U8x64 bits = high[4 * half + i];
-        out.line(line, pick_line(15, packed[i], and_line(to_bit4<2 * kPair>(bits), 16)));
-        out.line(line + 8, pick_line(15, shr_line<4>(packed[i]),
-                                     and_line(to_bit4<2 * kPair + 1>(bits), 16)));
-      }
-    }
-  }
-  static void block(const uint8_t* const* rows, int64_t at, PanelBlock& out) {
+  HEARTH_INLINE static void block(Rows rows, int64_t at, auto& out) {
     put_group_scales(rows, at, out);
     const int64_t qs = at + int64_t{offsetof(BlockQ5_K, qs)};
     const int64_t qh = at + int64_t{offsetof(BlockQ5_K, qh)};
-    U8x64 high[8];
-    take_lines(rows, qh, out, high);
-    take_lines(rows, qh + 16, out, high + 4);
-    pair<0>(rows, qs, high, out);
-    pair<1>(rows, qs, high, out);
-    pair<2>(rows, qs, high, out);
-    pair<3>(rows, qs, high, out);
+    U8x64 high[8];  // the pair's two bits lowest
+    take_wide(rows, qh, out, high);
+    for (int pair = 0; pair < 4; ++pair) {
+      out.template unit<2>(2 * pair, [&](auto& lines) HEARTH_INLINE {
+        U8x64 packed[8];
+        take_wide(rows, qs + 32 * pair, out, packed);
+#pragma GCC unroll 8
+        for (int i = 0; i < 8; ++i) {
+          lines.line(i, pick_line(15, packed[i], and_line(shl_line<4>(high[i]), 16)));
+          lines.line(i + 8, pick_line(15, shr_line<4>(packed[i]),
+                                      and_line(shl_line<3>(high[i]), 16)));
+          high[i] = shr_line<2>(high[i]);
+        }
+      });
+    }
   }
 };
 
 struct PanelQ6_K : Q6_K {
   static constexpr int kGroup = 16, kOffsetBits = 5;
   static constexpr bool kBias = false;
-  static void block(const uint8_t* const* rows, int64_t at, PanelBlock& out) {
-    const F32x16 d = row_halves(rows, at + int64_t{offsetof(BlockQ6_K, d)}, out);
+  HEARTH_INLINE static void block(Rows rows, int64_t at, auto& out) {
+    const F32x16 d = last_halves(rows, at + kBytes, out);
     U8x64 scales[4];
     take_lines(rows, at + int64_t{offsetof(BlockQ6_K, scales)}, out, scales);
 #pragma GCC unroll 4
@@ -306,25 +341,24 @@ struct PanelQ6_K : Q6_K {
       out.scale(4 * i + 2, mul(d, signed_byte_of<2>(scales[i])));
       out.scale(4 * i + 3, mul(d, signed_byte_of<3>(scales[i])));
     }
-    for (int part = 0; part < 4; ++part) {  // of 64 values: 32 * half, 16 * (part & 1) on
-      const int64_t half = part / 2, sixteen = part % 2;
-      const int64_t ql = at + int64_t{offsetof(BlockQ6_K, ql)} + 64 * half + 16 * sixteen;
-      const int64_t qh = at + int64_t{offsetof(BlockQ6_K, qh)} + 32 * half + 16 * sixteen;
-      U8x64 a[4], b[4], high[4];
-      take_lines(rows, ql, out, a);
-      take_lines(rows, ql + 32, out, b);
-      take_lines(rows, qh, out, high);
-#pragma GCC unroll 4
-      for (int i = 0; i < 4; ++i) {
-        const int line = static_cast<int>(32 * half + 4 * sixteen) + i;
-        const auto put = [&](int slot, U8x64 low, U8x64 up) {
-          out.line(line + 8 * slot, pick_line(15, low, and_line(up, 0x30)));
-        };
-        put(0, a[i], shl_line<4>(high[i]));
-        put(1, b[i], shl_line<2>(high[i]));
-        put(2, shr_line<4>(a[i]), high[i]);
-        put(3, shr_line<4>(b[i]), shr_line<2>(high[i]));
-      }
+    for (int half = 0; half < 2; ++half) {
+      out.template unit<8>(8 * half, [&](auto& lines) HEARTH_INLINE {
+        const int64_t ql = at + int64_t{offsetof(BlockQ6_K, ql)} + 64 * half;
+        U8x64 a[8], b[8], high[8];
+        take_wide(rows, ql, out, a);
+        take_wide(rows, ql + 32, out, b);
+        take_wide(rows, at + int64_t{offsetof(BlockQ6_K, qh)} + 32 * half, out, high);
+#pragma GCC unroll 8
+        for (int i = 0; i < 8; ++i) {
+          const auto put = [&](int slot, U8x64 low, U8x64 up) HEARTH_INLINE {
+            lines.line(i + 8 * slot, pick_line(15, low, and_line(up, 0x30)));
+          };
+          put(0, a[i], shl_line<4>(high[i]));
+          put(1, b[i], shl_line<2>(high[i]));
+          put(2, shr_line<4>(a[i]), high[i]);
+          put(3, shr_line<4>(b[i]), shr_line<2>(high[i]));
+        }
+      });
     }
   }
 };
@@ -332,28 +366,30 @@ struct PanelQ6_K : Q6_K {
 struct PanelQ2_K : Q2_K {
   static constexpr int kGroup = 16, kOffsetBits = 0;
   static constexpr bool kBias = true;
-  static void block(const uint8_t* const* rows, int64_t at, PanelBlock& out) {
-    const U8x64 both = row_words(rows, at + int64_t{offsetof(BlockQ2_K, d)}, out);
+  HEARTH_INLINE static void block(Rows rows, int64_t at, auto& out) {
+    const U8x64 both = last_words(rows, at + kBytes, out);
     const F32x16 d = halves_low(both), dmin = sub(zero(), halves_high(both));
     U8x64 scales[4];
     take_lines(rows, at + int64_t{offsetof(BlockQ2_K, scales)}, out, scales);
+#pragma GCC unroll 4
     for (int i = 0; i < 4; ++i) {
       each_byte(and_line(scales[i], 15),
                 [&](int j, F32x16 v) { out.scale(4 * i + j, mul(d, v)); });
       each_byte(and_line(shr_line<4>(scales[i]), 15),
                 [&](int j, F32x16 v) { out.bias(4 * i + j, mul(dmin, v)); });
     }
-    for (int part = 0; part < 4; ++part) {
-      U8x64 codes[4];
-      take_lines(rows, at + int64_t{offsetof(BlockQ2_K, qs)} + 16 * part, out, codes);
-#pragma GCC unroll 4
-      for (int i = 0; i < 4; ++i) {
-        const int line = 32 * (part / 2) + 4 * (part % 2) + i;
-        out.line(line, and_line(codes[i], 3));
-        out.line(line + 8, and_line(shr_line<2>(codes[i]), 3));
-        out.line(line + 16, and_line(shr_line<4>(codes[i]), 3));
-        out.line(line + 24, and_line(shr_line<6>(codes[i]), 3));
-      }
+    for (int half = 0; half < 2; ++half) {
+      out.template unit<8>(8 * half, [&](auto& lines) HEARTH_INLINE {
+        U8x64 codes[8];
+        take_wide(rows, at + int64_t{offsetof(BlockQ2_K, qs)} + 32 * half, out, codes);
+#pragma GCC unroll 8
+        for (int i = 0; i < 8; ++i) {
+          lines.line(i, and_line(codes[i], 3));
+          lines.line(i + 8, and_line(shr_line<2>(codes[i]), 3));
+          lines.line(i + 16, and_line(shr_line<4>(codes[i]), 3));
+          lines.line(i + 24, and_line(shr_line<6>(codes[i]), 3));
+        }
+      });
     }
   }
 };
@@ -362,50 +398,40 @@ struct PanelQ3_K : Q3_K {
   static constexpr int kGroup = 16, kOffsetBits = 2;
   static constexpr bool kBias = false;
   // Four groups: the lower bits of their scales at bit kLow of each byte, the upper at kHigh.
-  static void put_scales(F32x16 d, U8x64 low, U8x64 high, int group, PanelBlock& out) {
+  static void put_scales(F32x16 d, U8x64 low, U8x64 high, int group, auto& out) {
     const U8x64 six = pick_line(15, low, and_line(high, 0x30));
     each_byte(six, [&](int i, F32x16 v) { out.scale(group + i, mul(d, sub(v, splat(32.0f)))); });
   }
-  // Bit kBit of every byte, moved to bit 2.
-  template <int kBit>
-  static U8x64 to_bit2(U8x64 a) {
-    if constexpr (kBit <= 2) return shl_line<2 - kBit>(a);
-    else return shr_line<kBit - 2>(a);
-  }
-  template <int kHalf>
-  static void half(const uint8_t* const* rows, int64_t qs, const U8x64* high,
-                   PanelBlock& out) {
-    for (int sixteen = 0; sixteen < 2; ++sixteen) {
-      U8x64 codes[4];
-      take_lines(rows, qs + 32 * kHalf + 16 * sixteen, out, codes);
-#pragma GCC unroll 4
-      for (int i = 0; i < 4; ++i) {
-        const U8x64 bits = high[4 * sixteen + i];
-        const int line = 32 * kHalf + 4 * sixteen + i;
-        const auto put = [&](int slot, U8x64 low, U8x64 up) {
-          out.line(line + 8 * slot, pick_line(3, low, and_line(up, 4)));
-        };
-        put(0, codes[i], to_bit2<4 * kHalf>(bits));
-        put(1, shr_line<2>(codes[i]), to_bit2<4 * kHalf + 1>(bits));
-        put(2, shr_line<4>(codes[i]), to_bit2<4 * kHalf + 2>(bits));
-        put(3, shr_line<6>(codes[i]), to_bit2<4 * kHalf + 3>(bits));
-      }
-    }
-  }
-  static void block(const uint8_t* const* rows, int64_t at, PanelBlock& out) {
-    const F32x16 d = row_halves(rows, at + int64_t{offsetof(BlockQ3_K, d)}, out);
+  HEARTH_INLINE static void block(Rows rows, int64_t at, auto& out) {
+    const F32x16 d = last_halves(rows, at + kBytes, out);
     const int64_t scales = at + int64_t{offsetof(BlockQ3_K, scales)};
-    const U8x64 a = row_words(rows, scales, out), b = row_words(rows, scales + 4, out);
-    const U8x64 c = row_words(rows, scales + 8, out);
+    U8x64 lines[4];  // of which the last three are the scales
+    load_lines(rows, scales - 4, lines);
+    for (int i = 0; i < 3; ++i) fetch_line(out, 64);
+    const U8x64 a = lines[1], b = lines[2], c = lines[3];
     put_scales(d, a, shl_line<4>(c), 0, out);
     put_scales(d, b, shl_line<2>(c), 4, out);
     put_scales(d, shr_line<4>(a), c, 8, out);
     put_scales(d, shr_line<4>(b), shr_line<2>(c), 12, out);
-    U8x64 high[8];
-    take_lines(rows, at + int64_t{offsetof(BlockQ3_K, hmask)}, out, high);
-    take_lines(rows, at + int64_t{offsetof(BlockQ3_K, hmask)} + 16, out, high + 4);
-    half<0>(rows, at + int64_t{offsetof(BlockQ3_K, qs)}, high, out);
-    half<1>(rows, at + int64_t{offsetof(BlockQ3_K, qs)}, high, out);
+    U8x64 high[8];  // the half's four bits lowest
+    take_wide(rows, at + int64_t{offsetof(BlockQ3_K, hmask)}, out, high);
+    for (int half = 0; half < 2; ++half) {
+      out.template unit<8>(8 * half, [&](auto& lines) HEARTH_INLINE {
+        U8x64 codes[8];
+        take_wide(rows, at + int64_t{offsetof(BlockQ3_K, qs)} + 32 * half, out, codes);
+#pragma GCC unroll 8
+        for (int i = 0; i < 8; ++i) {
+          const auto put = [&](int slot, U8x64 low, U8x64 up) HEARTH_INLINE {
+            lines.line(i + 8 * slot, pick_line(3, low, and_line(up, 4)));
+          };
+          put(0, codes[i], shl_line<2>(high[i]));
+          put(1, shr_line<2>(codes[i]), shl_line<1>(high[i]));
+          put(2, shr_line<4>(codes[i]), high[i]);
+          put(3, shr_line<6>(codes[i]), shr_line<1>(high[i]));
+          high[i] = shr_line<4>(high[i]);
+        }
+      });
+    }
   }
 };
 
@@ -414,23 +440,22 @@ struct PanelQ3_K : Q3_K {
 struct PanelUnpacked {
   static constexpr int kElems = 256, kGroup = 16, kOffsetBits = 6;
   static constexpr bool kBias = false;
-  static void block(const Encoding& encoding, const uint8_t* const* rows, int64_t at,
-                    PanelBlock& out) {
+  static void block(const Encoding& encoding, Rows rows, int64_t at, PanelBlock& out) {
     int8_t codes[16][kElems];
     float scales[16][kElems / kGroup];
-    const uint8_t* unpacked[16];
-    for (int r = 0; r < 16; ++r) {
+    for (int r = 0; r < 16; ++r)
       encoding.unpack(reinterpret_cast<const std::byte*>(rows[r] + at), codes[r], scales[r]);
-      unpacked[r] = reinterpret_cast<const uint8_t*>(codes[r]);
-    }
-    for (int g = 0; g < kElems / kGroup; ++g) {
-      float scale[16];
-      for (int r = 0; r < 16; ++r) scale[r] = scales[r][g];
-      out.scale(g, load(scale));
-      U8x64 lines[4];
-      load_lines(unpacked, 16 * g, lines);
-      for (int i = 0; i < 4; ++i) out.line(4 * g + i, add_line(lines[i], 1 << kOffsetBits));
-    }
+    const Rows unpacked = {reinterpret_cast<const uint8_t*>(codes[0]), kElems};
+    out.unit<kElems / kGroup>(0, [&](auto& to) {
+      for (int g = 0; g < kElems / kGroup; ++g) {
+        float scale[16];
+        for (int r = 0; r < 16; ++r) scale[r] = scales[r][g];
+        out.scale(g, load(scale));
+        U8x64 lines[4];
+        load_lines(unpacked, 16 * g, lines);
+        for (int i = 0; i < 4; ++i) to.line(4 * g + i, add_line(lines[i], 1 << kOffsetBits));
+      }
+    });
   }
 };
 
