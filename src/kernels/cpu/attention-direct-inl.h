@@ -12,50 +12,90 @@
 
 namespace hearth::HEARTH_ISA {
 
-// Scores of a tile for the kKvBlock positions of a block.
-struct ScoreBlock {
-  const std::byte* block;  // the keys of one head
+// How many items a tile has at most, and the vectors of values that so many are summed in.
+inline constexpr int kDirectItems = kPanelVectors == 4 ? 8 : kItemTile;
+template <int kItems>
+inline constexpr int kDirectVectors = kItems <= kItemTile ? kPanelVectors : 2;
+
+// Asks for what lies like `bytes` bytes at `offset` of a block that will be taken a little later: a
+// block of one head is too short, and too far from the next, for what the processor foresees.
+template <int64_t kBytes>
+inline void read_ahead(const std::byte* block, int64_t offset) {
+#pragma GCC unroll 8
+  for (int64_t at = 0; at < kBytes; at += 64) prefetch(block + offset + at);
+}
+inline void read_scales_ahead(KvType type, const std::byte* block, int64_t width, int64_t dim) {
+  const int64_t first = kv_numbers_bytes(type, width), end = kv_bytes(type, width, dim);
+  for (int64_t at = first; at < end; at += 64) prefetch(block + at);
+}
+
+// Scores of a tile for the positions of neighbouring blocks.
+struct ScoreBlocks {
+  const std::byte* const* blocks;
+  size_t head_offset;
   int64_t dim;
   const float* q;
-  int64_t q_words;         // of an item
-  float* scores;           // kKvSpan of an item
-  ReadAhead* ahead;
+  int64_t q_words;                // of an item
+  float* scores;                  // kKvSpan of an item
+  const std::byte* const* ahead;  // blocks that are taken later
+  size_t ahead_offset;
 };
 
-template <class Kind, KvType kType, int kItems>
-[[gnu::noinline]] void score_block(const ScoreBlock& t) {
-  F32x16 acc[kItems][2];
+template <class Kind, KvType kType, int kItems, int kBlocks>
+[[gnu::noinline]] void score_blocks(const ScoreBlocks& t) {
+  using Keys = KeyBlocks<Kind, kType, kBlocks>;
+  const Keys keys(t.blocks, t.head_offset, t.dim);
+  const std::byte* ahead[kBlocks];
+  for (int b = 0; b < kBlocks; ++b) {
+    ahead[b] = t.ahead[b] + t.ahead_offset;
+    read_scales_ahead(kType, ahead[b], kv_key_width(t.dim), t.dim);
+  }
+  F32x16 acc[kItems][Keys::kVectors];
 #pragma GCC unroll 8
-  for (int i = 0; i < kItems; ++i) acc[i][0] = acc[i][1] = zero();
-  t.ahead->read(2 * kv_groups(kType, t.dim));
-  const KeyBlock<Kind, kType> keys(t.block, t.dim);
+  for (int i = 0; i < kItems; ++i) {
+#pragma GCC unroll 4
+    for (int n = 0; n < Keys::kVectors; ++n) acc[i][n] = zero();
+  }
   const float* q = t.q;
   const int64_t q_words = t.q_words;
-  keys.for_pairs([&](int64_t, const F32x16 (*words)[Kind::kSteps]) {
-    t.ahead->read(kNumberBytes<kType>);
+  keys.for_pairs([&](int64_t pair, const F32x16 (*words)[Kind::kSteps]) {
+#pragma GCC unroll 2
+    for (int b = 0; b < kBlocks; ++b) {
+      read_ahead<Keys::kPairBytes>(ahead[b], pair * Keys::kPairBytes);
+    }
 #pragma GCC unroll 2
     for (int s = 0; s < Kind::kSteps; ++s, ++q) {
 #pragma GCC unroll 8
       for (int i = 0; i < kItems; ++i) {
         const F32x16 item = splat(q[i * q_words]);
-        acc[i][0] = Kind::step(item, words[0][s], acc[i][0]);
-        acc[i][1] = Kind::step(item, words[1][s], acc[i][1]);
+#pragma GCC unroll 4
+        for (int n = 0; n < Keys::kVectors; ++n) {
+          acc[i][n] = Kind::step(item, words[n][s], acc[i][n]);
+        }
       }
     }
   });
 #pragma GCC unroll 8
   for (int i = 0; i < kItems; ++i) {
-    store(t.scores + i * kKvSpan, acc[i][0]);
-    store(t.scores + i * kKvSpan + 16, acc[i][1]);
+#pragma GCC unroll 4
+    for (int n = 0; n < Keys::kVectors; ++n) store(t.scores + i * kKvSpan + 16 * n, acc[i][n]);
   }
 }
 
-template <class Kind, KvType kType, int kItems = kItemTile>
-void score_block_of(int items, const ScoreBlock& t) {
+// The first block, or the first two; returns how many.
+template <class Kind, KvType kType, int kItems = kDirectItems>
+int score_blocks_of(int items, int64_t blocks, const ScoreBlocks& t) {
   if constexpr (kItems > 1) {
-    if (items < kItems) return score_block_of<Kind, kType, kItems - 1>(items, t);
+    if (items < kItems) return score_blocks_of<Kind, kType, kItems - 1>(items, blocks, t);
   }
-  score_block<Kind, kType, kItems>(t);
+  if constexpr (kDirectVectors<kItems> == 4) {
+    if (blocks >= 2) {
+      score_blocks<Kind, kType, kItems, 2>(t);
+      return 2;
+    }
+  }
+  score_blocks<Kind, kType, kItems, 1>(t);
+  return 1;
 }
 
 // What the values of pairs [begin, end) of a span add to the sums of a tile.
@@ -69,7 +109,8 @@ struct ValueRun {
   float* sums;
   int64_t width;                   // of an item's sums
   const float* factor;             // per item: what sums are multiplied by before
-  ReadAhead* ahead;
+  const std::byte* const* ahead;   // blocks that are taken later, as many
+  size_t ahead_offset;
 
   const std::byte* block_of(int64_t pair) const {
     return blocks[2 * pair / kKvBlock] + head_offset;
@@ -79,7 +120,7 @@ struct ValueRun {
 // The next kVectors vectors of dimensions, of pairs that count in whole.
 template <class Kind, KvType kType, int kItems, int kVectors>
 [[gnu::noinline]] void weigh_whole(const ValueRun& t, int64_t d) {
-  constexpr int64_t kPairs = kKvBlock / 2, kLines = kVectors * kNumberBytes<kType> / 2;
+  constexpr int64_t kPairs = kKvBlock / 2, kBytes = kVectors * 32 * kNumberBytes<kType>;
   F32x16 acc[kItems][kVectors];
   float* sums = t.sums + d;
 #pragma GCC unroll 8
@@ -93,9 +134,10 @@ template <class Kind, KvType kType, int kItems, int kVectors>
   for (int64_t pair = t.begin; pair < t.end;) {
     const ValueBlock<kType> values(t.block_of(pair), t.dim);
     const int64_t end = t.end < (pair / kPairs + 1) * kPairs ? t.end : (pair / kPairs + 1) * kPairs;
-    if (d == 0) t.ahead->read(2 * values.groups);
+    const std::byte* ahead = t.ahead[pair / kPairs] + t.ahead_offset;
+    if (d == 0) read_scales_ahead(kType, ahead, values.width, t.dim);
     for (; pair < end; ++pair) {
-      t.ahead->read(kLines > 0 ? kLines : 1);
+      read_ahead<kBytes>(ahead, (pair % kPairs * values.width + d) * 2 * kNumberBytes<kType>);
       F32x16 words[kVectors][Kind::kSteps];
 #pragma GCC unroll 4
       for (int n = 0; n < kVectors; ++n) {
@@ -121,15 +163,13 @@ template <class Kind, KvType kType, int kItems, int kVectors>
 
 template <class Kind, KvType kType, int kItems>
 void weigh_whole_all(const ValueRun& t) {
+  constexpr int kMost = kDirectVectors<kItems>;
   int64_t d = 0;
-  for (; d + kPanelWidth <= t.width; d += kPanelWidth) {
-    weigh_whole<Kind, kType, kItems, kPanelVectors>(t, d);
-  }
-  for (; d + 32 <= t.width; d += 32) weigh_whole<Kind, kType, kItems, 2>(t, d);
-  if (d < t.width) weigh_whole<Kind, kType, kItems, 1>(t, d);
+  for (; d + 16 * kMost <= t.width; d += 16 * kMost) weigh_whole<Kind, kType, kItems, kMost>(t, d);
+  for (; d < t.width; d += 16) weigh_whole<Kind, kType, kItems, 1>(t, d);
 }
 
-template <class Kind, KvType kType, int kItems = kItemTile>
+template <class Kind, KvType kType, int kItems = kDirectItems>
 void weigh_whole_of(int items, const ValueRun& t) {
   if constexpr (kItems > 1) {
     if (items < kItems) return weigh_whole_of<Kind, kType, kItems - 1>(items, t);
@@ -137,31 +177,23 @@ void weigh_whole_of(int items, const ValueRun& t) {
   weigh_whole_all<Kind, kType, kItems>(t);
 }
 
-// A pair of which one position counts: a panel of its own.
+// A pair of which one position counts.
 template <class Kind, KvType kType>
 [[gnu::noinline]] void weigh_edge(int items, const ValueRun& t, int64_t pair) {
-  alignas(64) float panel[Kind::kSteps * kPanelWidth];
   const ValueBlock<kType> values(t.block_of(pair), t.dim);
   const int64_t base = 2 * pair / kKvBlock * kKvBlock;
-  for (int64_t d = 0; d < t.width; d += kPanelWidth) {
-    const int64_t left = (t.width - d) / 16;
-    const int vectors = static_cast<int>(left < kPanelVectors ? left : kPanelVectors);
-    for (int n = 0; n < vectors; ++n) {
-      F32x16 first, second, words[Kind::kSteps];
-      values.visible(pair % (kKvBlock / 2), d + 16 * n, t.see_begin - base, t.see_end - base, first,
-                     second);
-      Kind::words_of_pairs(first, second, words);
-      for (int s = 0; s < Kind::kSteps; ++s) store(panel + s * kPanelWidth + 16 * n, words[s]);
+  for (int64_t d = 0; d < t.width; d += 16) {
+    F32x16 first, second, words[Kind::kSteps];
+    values.visible(pair % (kKvBlock / 2), d, t.see_begin - base, t.see_end - base, first, second);
+    Kind::words_of_pairs(first, second, words);
+    for (int i = 0; i < items; ++i) {
+      float* sums = t.sums + i * t.width + d;
+      F32x16 acc = mul(load(sums), splat(t.factor[i]));
+      for (int s = 0; s < Kind::kSteps; ++s) {
+        acc = Kind::step(splat(t.weights[i * kKvSpan + pair * Kind::kSteps + s]), words[s], acc);
+      }
+      store(sums, acc);
     }
-    run_tile_of<Kind>(items, vectors,
-                      {.a = t.weights + pair * Kind::kSteps,
-                       .a_stride = kKvSpan,
-                       .b = panel,
-                       .steps = Kind::kSteps,
-                       .c = t.sums + d,
-                       .c_stride = t.width,
-                       .factor = t.factor,
-                       .ahead = t.ahead});
   }
 }
 

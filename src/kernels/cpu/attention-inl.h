@@ -54,9 +54,9 @@ inline Visible visible_of(const AttentionChunk& c, int64_t first, int64_t last, 
 }
 
 // How many of the items left make the next tile: the last two are about equal.
-inline int tile_items(int64_t left) {
-  if (left >= 2 * kItemTile) return kItemTile;
-  return static_cast<int>(left > kItemTile ? (left + 1) / 2 : left);
+inline int tile_items(int64_t left, int most) {
+  if (left >= 2 * most) return most;
+  return static_cast<int>(left > most ? (left + 1) / 2 : left);
 }
 
 // Scores of a tile, [items][kKvSpan], for the vectors [from, to) of positions: whole blocks.
@@ -83,15 +83,20 @@ void packed_scores(const AttentionChunk& c, int64_t item, int count, int from, i
 template <class Kind, KvType kType>
 void direct_scores(const AttentionChunk& c, int64_t base, int64_t item, int count, int from,
                    int to, float* scores) {
+  constexpr int kVectors = kKvBlock / 16;
   const AttentionArgs& a = *c.args;
-  for (int v = from; v < to; v += kKvBlock / 16) {
-    score_block_of<Kind, kType>(
-        count, {.block = a.k_blocks[(base + 16 * v) / kKvBlock] + a.k_head_offset,
-                .dim = a.head_dim,
-                .q = c.q + (item - c.first) * c.q_words,
-                .q_words = c.q_words,
-                .scores = scores + 16 * v,
-                .ahead = c.ahead});
+  while (from < to) {
+    const int64_t block = (base + 16 * from) / kKvBlock;
+    from += kVectors * score_blocks_of<Kind, kType>(
+                           count, (to - from) / kVectors,
+                           {.blocks = a.k_blocks + block,
+                            .head_offset = a.k_head_offset,
+                            .dim = a.head_dim,
+                            .q = c.q + (item - c.first) * c.q_words,
+                            .q_words = c.q_words,
+                            .scores = scores + 16 * from,
+                            .ahead = a.v_blocks + block,
+                            .ahead_offset = a.v_head_offset});
   }
 }
 
@@ -129,7 +134,7 @@ float prepare_scores(const AttentionArgs& a, float* score, int from, int to, Vis
 // Weights of a tile of items, and the factors that their older sums must be multiplied by.
 template <class Kind, KvType kType>
 void tile_weights(const AttentionChunk& c, int64_t item, int count, int64_t base, Visible tile) {
-  alignas(64) float scores[kItemTile * kKvSpan], before[16] = {}, after[16] = {};
+  alignas(64) float scores[kDirectItems * kKvSpan], before[16] = {}, after[16] = {};
   const int from = static_cast<int>(tile.begin / 32 * 2);
   const int to = static_cast<int>((tile.end + 31) / 32 * 2);
   if (c.few) direct_scores<Kind, kType>(c, base, item, count, from, to, scores);
@@ -183,8 +188,9 @@ template <class Kind, KvType kType>
 void direct_values(const AttentionChunk& c, int64_t base, int64_t item, int count, Visible see,
                    Visible tile) {
   const AttentionArgs& a = *c.args;
-  const int64_t at = item - c.first;
-  weigh_span_of<Kind, kType>(count, {.blocks = a.v_blocks + base / kKvBlock,
+  const int64_t at = item - c.first, block = base / kKvBlock;
+  const bool last = block + 2 * kKvSpan / kKvBlock > (c.end + kKvBlock - 1) / kKvBlock;
+  weigh_span_of<Kind, kType>(count, {.blocks = a.v_blocks + block,
                                      .head_offset = a.v_head_offset,
                                      .dim = a.value_dim,
                                      .see_begin = see.begin,
@@ -195,14 +201,16 @@ void direct_values(const AttentionChunk& c, int64_t base, int64_t item, int coun
                                      .sums = c.acc + at * c.value_dim,
                                      .width = c.value_dim,
                                      .factor = c.factor + at,
-                                     .ahead = c.ahead});
+                                     .ahead = last ? a.v_blocks + block
+                                                   : a.k_blocks + block + kKvSpan / kKvBlock,
+                                     .ahead_offset = last ? a.v_head_offset : a.k_head_offset});
 }
 
 // f(item, count, what any of them sees) for tiles of the items [first, last).
 template <class F>
 void for_tiles(const AttentionChunk& c, int64_t first, int64_t last, int64_t base, F f) {
   for (int64_t item = first; item < last;) {
-    const int count = tile_items(last - item);
+    const int count = tile_items(last - item, c.few ? kDirectItems : kItemTile);
     const Visible tile = visible_of(c, item, item + count, base);
     if (!tile.empty()) f(item, count, tile);
     item += count;
@@ -369,7 +377,7 @@ void attend(const AttentionArgs& a) {
   for (c.first = 0; c.first < all; c.first = c.last) {
     c.last = c.first + items < all ? c.first + items : all;
     start_items<Kind>(c);
-    c.few = c.last - c.first <= 2 * kItemTile;
+    c.few = c.last - c.first <= kDirectItems;
     int64_t begin = INT64_MAX;
     c.end = c.all_begin = 0;
     c.all_end = INT64_MAX;

@@ -186,7 +186,7 @@ void run_tile_of(int items, int vectors, const Tile& t) {
 // Keys of a block into kKvBlock columns of a panel, a row of words for each step.
 template <class Kind, KvType kType>
 [[gnu::noinline]] void pack_keys(const std::byte* block, int64_t dim, float* panel) {
-  const KeyBlock<Kind, kType> keys(block, dim);
+  const KeyBlocks<Kind, kType, 1> keys(&block, 0, dim);
   keys.for_pairs([&](int64_t pair, const F32x16 (*words)[Kind::kSteps]) {
     float* to = panel + pair * Kind::kSteps * kPanelWidth;
 #pragma GCC unroll 2

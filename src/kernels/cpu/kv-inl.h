@@ -80,36 +80,46 @@ inline void pair_words_at(const std::byte* p, const Scales& s, F32x16* words) {
   }
 }
 
-// One head's keys in a block.
-template <class Kind, KvType kType>
-struct KeyBlock {
-  const std::byte* numbers;
-  const float* scale;  // [group][kKvBlock]
-  int64_t pairs;       // of dimensions
+// One head's keys in so many blocks.
+template <class Kind, KvType kType, int kBlocks>
+struct KeyBlocks {
+  static constexpr int kVectors = 2 * kBlocks;
+  static constexpr int64_t kPairBytes = 2 * kKvBlock * kNumberBytes<kType>;
+  const std::byte* numbers[kBlocks];
+  int64_t scales_at;  // [group][kKvBlock]
+  int64_t pairs;      // of dimensions
 
-  KeyBlock(const std::byte* block, int64_t dim)
-      : numbers(block),
-        scale(reinterpret_cast<const float*>(block + kv_numbers_bytes(kType, kv_key_width(dim)))),
-        pairs(kv_key_width(dim) / 2) {}
+  KeyBlocks(const std::byte* const* blocks, size_t head_offset, int64_t dim)
+      : scales_at(kv_numbers_bytes(kType, kv_key_width(dim))), pairs(kv_key_width(dim) / 2) {
+    for (int b = 0; b < kBlocks; ++b) numbers[b] = blocks[b] + head_offset;
+  }
 
   // f(pair, words) for every pair of dimensions, in order: words[n] are those of positions 16n ...
   template <class F>
   [[gnu::always_inline]] void for_pairs(F f) const {
     constexpr int64_t kSome = kType == KvType::kInt8 ? kKvScale / 2 : int64_t{1} << 40;
-    const std::byte* p = numbers;
-    const float* of_group = scale;
-    for (int64_t group = 0; group < pairs; group += kSome, of_group += kKvBlock) {
-      const Scales scales[2] = {key_scales<kType, Kind::kStep == 1>(of_group),
-                                key_scales<kType, Kind::kStep == 1>(of_group + 16)};
+    for (int64_t group = 0, scale = scales_at; group < pairs; group += kSome, scale += kScaleBytes) {
+      Scales scales[kVectors];
+#pragma GCC unroll 4
+      for (int n = 0; n < kVectors; ++n) {
+        scales[n] = key_scales<kType, Kind::kStep == 1>(
+            reinterpret_cast<const float*>(numbers[n / 2] + scale) + n % 2 * 16);
+      }
       const int64_t end = pairs - group > kSome ? group + kSome : pairs;
-      for (int64_t pair = group; pair < end; ++pair, p += 2 * kKvBlock * kNumberBytes<kType>) {
-        F32x16 words[2][Kind::kSteps];
-        pair_words_at<Kind, kType>(p, scales[0], words[0]);
-        pair_words_at<Kind, kType>(p + 32 * kNumberBytes<kType>, scales[1], words[1]);
+      for (int64_t pair = group; pair < end; ++pair) {
+        F32x16 words[kVectors][Kind::kSteps];
+#pragma GCC unroll 4
+        for (int n = 0; n < kVectors; ++n) {
+          pair_words_at<Kind, kType>(numbers[n / 2] + pair * kPairBytes + n % 2 * kPairBytes / 2,
+                                     scales[n], words[n]);
+        }
         f(pair, words);
       }
     }
   }
+
+ private:
+  static constexpr int64_t kScaleBytes = kKvBlock * sizeof(float);  // of a group
 };
 
 // One head's values in a block.
