@@ -140,7 +140,7 @@ struct MatmulArgs {
 //
 // What is computed for a row and a query head, span by span (kF32), with keys and values as floats
 // (of kInt8 float(byte) * scale, rounded):
-//  - q'[d] = q[d] * scale; score[j] = the sum over d, in order, of q'[d] * k[j][d], from +0 by
+//  - q'[d] = q[d] * scale (of kInt8, with n = kv_mixed: q mixed, times scale / n); score[j] = the sum over d, in order, of q'[d] * k[j][d], from +0 by
 //    fused multiply-add; then the softcap.
 //  - m is the largest score of any visible position so far, w[j] = exp(score[j] - m), and what
 //    older spans gave is multiplied by f = exp(older m - m) first.
@@ -161,7 +161,7 @@ struct AttentionArgs {
   const int32_t* positions;    // per row
   int64_t rows;
   int group;                   // query heads that share this key-value head
-  int head_dim;                // of keys and queries, up to 4096; values may differ
+  int head_dim;                // of keys and queries, up to kHeadMost; values may differ
   int value_dim;
   const std::byte* const* k_blocks;
   const std::byte* const* v_blocks;
@@ -196,6 +196,10 @@ struct Kernels {
   // out[i] = silu(gate[i]) * up[i];  gelu: the tanh approximation. out may be gate or up.
   void (*silu_mul)(const float* gate, const float* up, float* out, int64_t count);
   void (*gelu_tanh_mul)(const float* gate, const float* up, float* out, int64_t count);
+
+  // Each `run` of values (a power of two up to kMixMost that divides count) times the Hadamard
+  // matrix, log2(run) times: y[i] = x[2i] + x[2i+1], y[run/2 + i] = x[2i] - x[2i+1]. out is not x.
+  void (*mix)(const float* x, float* out, int64_t count, int64_t run);
 
   void (*add)(const float* a, const float* b, float* out, int64_t count);
   void (*scale)(const float* x, float factor, float* out, int64_t count);

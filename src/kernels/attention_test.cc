@@ -47,6 +47,7 @@ struct Problem {
       const auto put = keys_here ? store_key : store_value;
       put(oracle(), type, x, dim, position % kKvBlock, at);
       for (int d = 0; d < dim; ++d) x[d] = stored(keys_here, at, position % kKvBlock, d);
+      if (keys_here) unmix(x);
     }
     for (const auto& block : store) blocks.push_back(block.data());
   }
@@ -54,6 +55,21 @@ struct Problem {
   size_t head_bytes(bool of_keys) const {
     return static_cast<size_t>(of_keys ? kv_key_bytes(type, head_dim)
                                        : kv_value_bytes(type, value_dim));
+  }
+
+  // Back to dimensions: the Hadamard matrix is its own inverse but for a factor.
+  void unmix(float* key) const {
+    const auto run = static_cast<int>(kv_mixed(type, head_dim));
+    for (int begin = 0; begin < head_dim && run > 1; begin += run) {
+      std::vector<float> out;
+      for (int i = 0; i < run; ++i) {
+        double sum = 0;
+        for (int j = 0; j < run; ++j)
+          sum += std::popcount(static_cast<unsigned>(i & j)) % 2 ? -key[begin + j] : key[begin + j];
+        out.push_back(static_cast<float>(sum / run));
+      }
+      std::copy(out.begin(), out.end(), key + begin);
+    }
   }
 
   // A number of a block, by the description in kv.h.
@@ -116,7 +132,8 @@ struct Problem {
 
   // How far a score may be off, and by which factor (less 1) an output, beside what scores do.
   double score_error(double size, Compute compute) const {
-    const double terms = head_dim + 4;  // a rounding for each, and of q * scale
+    double terms = head_dim + 4;  // a rounding for each, and of q * scale
+    if (type == KvType::kInt8) terms += 2 * std::log2(kv_mixed(type, head_dim)) + 4;
     const double inputs = compute == Compute::kBf16 ? 2.01 * kBf16Unit + terms * kUnit : 0.0;
     const double cap = softcap > 0 ? 8 * kUnit * softcap : 0.0;
     return size * std::fabs(scale) * (terms * kUnit + inputs) + cap;
@@ -138,12 +155,16 @@ struct Problem {
       std::vector<double> score;
       double highest = -1e300, error = 0;
       for (int j = begin; j < end; ++j) {
-        double dot = 0, size = 0;
+        double dot = 0, size = 0, squares[2] = {};
         for (int d = 0; d < head_dim; ++d) {
-          const double product = double{query[d]} * keys[static_cast<size_t>(j * head_dim + d)];
-          dot += product;
-          size += std::fabs(product);
+          const double key = keys[static_cast<size_t>(j * head_dim + d)];
+          dot += query[d] * key;
+          size += std::fabs(query[d] * key);
+          squares[0] += query[d] * query[d];
+          squares[1] += key * key;
         }
+        // Mixed products may be of any signs and sizes that keep the lengths.
+        if (type == KvType::kInt8) size = std::sqrt(squares[0] * squares[1]);
         double s = dot * scale;
         error = std::max(error, score_error(size, compute));
         if (softcap > 0) s = softcap * std::tanh(s / softcap);

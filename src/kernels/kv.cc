@@ -73,8 +73,13 @@ std::optional<KvType> find_kv_type(std::string_view name) {
 
 void store_key(const Kernels& kernels, KvType type, const float* x, int dim, int slot,
                std::byte* keys) {
-  const int64_t width = kv_key_width(dim);
+  const int64_t width = kv_key_width(dim), run = kv_mixed(type, dim);
   std::byte* scales = keys + kv_numbers_bytes(type, width);
+  std::array<float, kHeadMost> mixed;
+  if (run > 1) {
+    kernels.mix(x, mixed.data(), dim, run);
+    x = mixed.data();
+  }
   convert(
       kernels, type, x, dim, width,
       [&](int d, auto number) { put_at(keys, kv_key_at(slot, d), number); },

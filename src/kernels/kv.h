@@ -12,6 +12,11 @@
 //   values  [position / 2][group][2 positions]
 // A scale is the largest |x| of its group / 127, NaN (with bytes of 0) where one is not finite, and
 // 0 below 2^-100. Every part is whole lines of 64 bytes, and begins on one.
+//
+// Keys of kInt8 are mixed before they are rounded, by Kernels::mix, and queries likewise: products
+// stay the same, but a dimension that stands out of all others (models with biases on their keys
+// have such) no longer costs the others their digits. docs/performance.md has what that is worth.
+// Source of the idea: QuaRot (Ashkboos et al., 2024).
 #pragma once
 
 #include <cstddef>
@@ -29,6 +34,11 @@ inline constexpr int kKvBlock = 32;
 // Dimensions that share a scale: even, a divisor or a multiple of 16.
 inline constexpr int kKvScale = 32;
 
+inline constexpr int64_t kMixMost = 256;
+
+// Dimensions that a head may have.
+inline constexpr int64_t kHeadMost = 4096;
+
 enum class KvType : uint8_t { kF32, kF16, kBf16, kInt8 };
 
 // "f32", "f16", "bf16", "int8".
@@ -42,6 +52,13 @@ constexpr int64_t kv_number_bytes(KvType type) {
 // Dimensions with those that fill up: of keys they hold 0, of values anything.
 constexpr int64_t kv_key_width(int64_t dim) { return (dim + 1) / 2 * 2; }
 constexpr int64_t kv_value_width(int64_t dim) { return (dim + 15) / 16 * 16; }
+
+// Neighbouring dimensions of a key that are mixed with each other: the largest power of two that
+// divides their number, up to 256.
+constexpr int64_t kv_mixed(KvType type, int64_t dim) {
+  if (type != KvType::kInt8) return 1;
+  return (dim & -dim) < kMixMost ? (dim & -dim) : kMixMost;
+}
 
 // Scales of one position.
 constexpr int64_t kv_groups(KvType type, int64_t dim) {

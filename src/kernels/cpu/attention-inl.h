@@ -290,13 +290,19 @@ void chunk_span(const AttentionChunk& c, int64_t base) {
   }
 }
 
-template <class Kind>
+template <class Kind, KvType kType>
 void start_items(const AttentionChunk& c) {
   const AttentionArgs& a = *c.args;
-  const F32x16 factor = splat(Kind::score_factor(a));
+  const int64_t run = kv_mixed(kType, a.head_dim);
+  const F32x16 factor = splat(Kind::score_factor(a) / static_cast<float>(run));
+  alignas(64) float mixed[kHeadMost];
   for (int64_t item = c.first; item < c.last; ++item) {
     const int64_t at = item - c.first;
     const float* q = a.q + item / a.group * a.q_stride + item % a.group * a.head_dim;
+    if (run > 1) {
+      mix(q, mixed, a.head_dim, run);
+      q = mixed;
+    }
     for (int64_t d = 0; d < a.head_dim; d += 16 * Kind::kStep) {
       const auto values = [&](int from, int64_t n) {
         if (n <= 0) return zero();
@@ -376,7 +382,7 @@ void attend(const AttentionArgs& a) {
   const int64_t items = lay_out<Kind>(c), all = a.rows * a.group;
   for (c.first = 0; c.first < all; c.first = c.last) {
     c.last = c.first + items < all ? c.first + items : all;
-    start_items<Kind>(c);
+    start_items<Kind, kType>(c);
     c.few = c.last - c.first <= kDirectItems;
     int64_t begin = INT64_MAX;
     c.end = c.all_begin = 0;

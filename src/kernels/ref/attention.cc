@@ -62,10 +62,12 @@ class Item {
   Item(const AttentionArgs& args, const float* q)
       : a_(args),
         pairs_(args.compute == Compute::kBf16),
-        q_(q, q + args.head_dim),
+        q_(static_cast<size_t>(args.head_dim)),
         y_(static_cast<size_t>(args.value_dim), 0.0f) {
+    const int64_t run = kv_mixed(a_.kv_type, a_.head_dim);
+    mix(q, q_.data(), a_.head_dim, run);
     const float factor = pairs_ && a_.softcap <= 0.0f ? a_.scale * kLog2E : a_.scale;
-    for (float& x : q_) x = rounded(x * factor);
+    for (float& x : q_) x = rounded(x * (factor / static_cast<float>(run)));
   }
 
   // Positions [begin, end), all of one span.
