@@ -133,26 +133,31 @@ template <class Kind, KvType kType, int kItems, int kVectors>
   const float* weights = t.weights + t.begin * Kind::kSteps;
   for (int64_t pair = t.begin; pair < t.end;) {
     const ValueBlock<kType> values(t.block_of(pair), t.dim);
-    const int64_t end = t.end < (pair / kPairs + 1) * kPairs ? t.end : (pair / kPairs + 1) * kPairs;
-    const std::byte* ahead = t.ahead[pair / kPairs] + t.ahead_offset;
-    if (d == 0) read_scales_ahead(kType, ahead, values.width, t.dim);
-    for (; pair < end; ++pair) {
-      read_ahead<kBytes>(ahead, (pair % kPairs * values.width + d) * 2 * kNumberBytes<kType>);
+    const int64_t slot = pair % kPairs, left = t.end - pair;
+    const int64_t some = left < kPairs - slot ? left : kPairs - slot;
+    const std::byte* p = values.at(slot, d);
+    const float* scale = values.scale_at(slot, d);
+    const std::byte* block_ahead = t.ahead[pair / kPairs] + t.ahead_offset;
+    const std::byte* ahead = block_ahead + (p - values.numbers);
+    const int64_t row_bytes = values.width * 2 * kNumberBytes<kType>, groups = values.groups;
+    if (d == 0) read_scales_ahead(kType, block_ahead, values.width, t.dim);
+    for (int64_t i = 0; i < some; ++i, p += row_bytes, ahead += row_bytes, scale += 2 * groups) {
+      read_ahead<kBytes>(ahead, 0);
       F32x16 words[kVectors][Kind::kSteps];
-#pragma GCC unroll 4
-      for (int n = 0; n < kVectors; ++n) {
-        values.template words<Kind>(pair % kPairs, d + 16 * n, words[n]);
-      }
+      values.template words<Kind, kVectors>(p, scale, words);
 #pragma GCC unroll 2
       for (int s = 0; s < Kind::kSteps; ++s, ++weights) {
 #pragma GCC unroll 8
-        for (int i = 0; i < kItems; ++i) {
-          const F32x16 item = splat(weights[i * kKvSpan]);
+        for (int item = 0; item < kItems; ++item) {
+          const F32x16 weight = splat(weights[item * kKvSpan]);
 #pragma GCC unroll 4
-          for (int n = 0; n < kVectors; ++n) acc[i][n] = Kind::step(item, words[n][s], acc[i][n]);
+          for (int n = 0; n < kVectors; ++n) {
+            acc[item][n] = Kind::step(weight, words[n][s], acc[item][n]);
+          }
         }
       }
     }
+    pair += some;
   }
 #pragma GCC unroll 8
   for (int i = 0; i < kItems; ++i) {

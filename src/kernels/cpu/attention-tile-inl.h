@@ -207,17 +207,17 @@ template <class Kind, KvType kType>
     const bool whole = begin <= 2 * pair && end >= 2 * pair + 2;
     float* row = panels + pair * Kind::kSteps * kPanelWidth;
     for (int64_t d = 0; d < values.width; d += 16) {
-      F32x16 words[Kind::kSteps];
+      F32x16 words[1][Kind::kSteps];
       if (whole) {
-        values.template words<Kind>(pair, d, words);
+        values.template words<Kind, 1>(values.at(pair, d), values.scale_at(pair, d), words);
       } else {
         F32x16 first, second;
         values.visible(pair, d, begin, end, first, second);
-        Kind::words_of_pairs(first, second, words);
+        Kind::words_of_pairs(first, second, words[0]);
       }
       float* to = row + d / kPanelWidth * panel_words + d % kPanelWidth;
 #pragma GCC unroll 2
-      for (int s = 0; s < Kind::kSteps; ++s) store(to + s * kPanelWidth, words[s]);
+      for (int s = 0; s < Kind::kSteps; ++s) store(to + s * kPanelWidth, words[0][s]);
     }
   }
 }

@@ -142,11 +142,16 @@ struct ValueBlock {
   const float* scale_at(int64_t pair, int64_t d) const {
     return scale + (pair * groups + d / kKvScale) * 2;
   }
-  // Sixteen dimensions of a pair of positions.
-  template <class Kind>
-  void words(int64_t pair, int64_t d, F32x16* to) const {
-    pair_words_at<Kind, kType>(
-        at(pair, d), value_scales<kType, Kind::kStep == 1>(scale_at(pair, d)), to);
+  // kVectors times sixteen dimensions of a pair of positions, where p = at(pair, d) and s =
+  // scale_at(pair, d): d begins a group, or there is but one vector.
+  template <class Kind, int kVectors>
+  static void words(const std::byte* p, const float* s, F32x16 (*to)[Kind::kSteps]) {
+#pragma GCC unroll 4
+    for (int n = 0; n < kVectors; ++n) {
+      pair_words_at<Kind, kType>(p + n * 32 * kNumberBytes<kType>,
+                                 value_scales<kType, Kind::kStep == 1>(s + 16 * n / kKvScale * 2),
+                                 to[n]);
+    }
   }
   // The same as floats, 0 for positions outside [begin, end).
   void visible(int64_t pair, int64_t d, int64_t begin, int64_t end, F32x16& first,
