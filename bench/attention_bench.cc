@@ -18,6 +18,7 @@
 #include <span>
 #include <vector>
 
+#include "base/check.h"
 #include "kernels/api.h"
 #include "kernels/cpu/tables.h"
 
@@ -83,7 +84,7 @@ struct Cache {
     const int64_t count = copies * blocks_each;
     const size_t bytes = block_bytes * static_cast<size_t>(count);
     void* base = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (base == MAP_FAILED) std::abort();
+    CHECK(base != MAP_FAILED);
     madvise(base, bytes, MADV_HUGEPAGE);
     memory = {static_cast<std::byte*>(base), bytes};
     for (int64_t b = 0; b < count; ++b)

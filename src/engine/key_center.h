@@ -1,7 +1,7 @@
 // What keys of a layer have in common, so that the cache need not store it: softmax does not see
-// what is added to all scores of a query alike, hence any one vector may be taken off all keys. Some
-// models have biases on their keys that are a hundred times what the tokens add (Qwen2), most of it
-// in dimensions that rotate slowly; without it the rounded types lose much less.
+// what is added to all scores of a query alike, hence any one vector may be taken off all keys.
+// Some models have biases on their keys that are a hundred times what the tokens add (Qwen2), most
+// of it in dimensions that rotate slowly; without it the rounded types lose much less.
 #pragma once
 
 #include <span>

@@ -135,13 +135,14 @@ struct MatmulArgs {
 
 // Attention of some query rows of one sequence, over one key-value head, causal: the row at
 // position p sees positions max(0, p - window + 1) .. p (window 0: all).
-// Keys and values lie in blocks: block b holds positions b*kKvBlock ... of this head, at blocks[b] +
-// head_offset (bytes, whole lines of 64), in kv_type and the order of kernels/kv.h.
+// Keys and values lie in blocks: block b holds positions b*kKvBlock ... of this head, at blocks[b]
+// + head_offset (bytes, whole lines of 64), in kv_type and the order of kernels/kv.h.
 //
 // What is computed for a row and a query head, span by span (kF32), with keys and values as floats
 // (of kInt8 float(byte) * scale, rounded):
-//  - q'[d] = q[d] * scale (of kInt8, with n = kv_mixed: q mixed, times scale / n); score[j] = the sum over d, in order, of q'[d] * k[j][d], from +0 by
-//    fused multiply-add; then the softcap.
+//  - q'[d] = q[d] * scale, or of kInt8, with n = kv_mixed: q mixed, times scale / n.
+//    score[j] = the sum over d, in order, of q'[d] * k[j][d], from +0 by fused multiply-add; then
+//    the softcap.
 //  - m is the largest score of any visible position so far, w[j] = exp(score[j] - m), and what
 //    older spans gave is multiplied by f = exp(older m - m) first.
 //  - 16 sums of weights: l[i] = l[i] * f, then w[j] is added to l[j % 16], in order.

@@ -89,7 +89,8 @@ struct Problem {
       case KvType::kBf16: return bf16_to_f32(read(uint16_t{}, 2 * index));
       case KvType::kInt8: break;
     }
-    const int scale = of_keys ? group * kKvBlock + slot : (slot / 2 * groups + group) * 2 + slot % 2;
+    const int scale =
+        of_keys ? group * kKvBlock + slot : (slot / 2 * groups + group) * 2 + slot % 2;
     const int scales_at = kKvBlock * (of_keys ? (dim + 1) / 2 * 2 : width);
     return read(int8_t{}, index) * read(0.0f, scales_at + 4 * scale);
   }

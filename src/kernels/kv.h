@@ -81,11 +81,15 @@ constexpr int64_t kv_value_bytes(KvType type, int64_t dim) {
 }
 
 // Indexes of a number and of its scale; `slot` is the position within the block.
-constexpr int64_t kv_key_at(int64_t slot, int64_t d) { return (d / 2 * kKvBlock + slot) * 2 + d % 2; }
+constexpr int64_t kv_key_at(int64_t slot, int64_t d) {
+  return (d / 2 * kKvBlock + slot) * 2 + d % 2;
+}
 constexpr int64_t kv_value_at(int64_t slot, int64_t d, int64_t width) {
   return (slot / 2 * width + d) * 2 + slot % 2;
 }
-constexpr int64_t kv_key_scale_at(int64_t slot, int64_t d) { return d / kKvScale * kKvBlock + slot; }
+constexpr int64_t kv_key_scale_at(int64_t slot, int64_t d) {
+  return d / kKvScale * kKvBlock + slot;
+}
 constexpr int64_t kv_value_scale_at(int64_t slot, int64_t d, int64_t groups) {
   return (slot / 2 * groups + d / kKvScale) * 2 + slot % 2;
 }

@@ -98,7 +98,8 @@ struct KeyBlocks {
   template <class F>
   [[gnu::always_inline]] void for_pairs(F f) const {
     constexpr int64_t kSome = kType == KvType::kInt8 ? kKvScale / 2 : int64_t{1} << 40;
-    for (int64_t group = 0, scale = scales_at; group < pairs; group += kSome, scale += kScaleBytes) {
+    int64_t scale = scales_at;
+    for (int64_t group = 0; group < pairs; group += kSome, scale += kScaleBytes) {
       Scales scales[kVectors];
 #pragma GCC unroll 4
       for (int n = 0; n < kVectors; ++n) {
