@@ -345,30 +345,34 @@ TEST(Attention, ManyRows) {
 // The largest heads that a model file may have fit into the scratch.
 TEST(Attention, LargestHeads) {
   Random rng(28);
-  Problem p(rng, 4096, 4096, 7, 40, KvType::kF32);
-  p.ask(rng, {38, 39});
-  const auto want = p.run(oracle());
-  for (const Kernels* k : tables()) {
-    EXPECT_TRUE(same_bits(p.run(*k), want)) << k->isa;
-    p.check_against_double(p.run(*k, Compute::kBf16), Compute::kBf16);
+  for (const KvType type : {KvType::kF32, KvType::kInt8}) {
+    Problem p(rng, 4096, 4096, 7, 40, type);
+    p.ask(rng, {38, 39});
+    const auto want = p.run(oracle());
+    for (const Kernels* k : tables()) {
+      EXPECT_TRUE(same_bits(p.run(*k), want)) << k->isa;
+      p.check_against_double(p.run(*k, Compute::kBf16), Compute::kBf16);
+    }
   }
 }
 
 TEST(Attention, NonsenseDoesNotCrash) {
   Random rng(24);
-  Problem p(rng, 32, 32, 2, 70, KvType::kF32);
-  p.ask(rng, {5, 40, 69});
-  for (auto* store : {&p.k_store, &p.v_store}) {
-    for (auto& block : *store) {
-      for (auto& b : block) b = static_cast<std::byte>(rng.byte());
+  for (const KvType type : kTypes) {
+    Problem p(rng, 32, 32, 2, 70, type);
+    p.ask(rng, {5, 40, 69});
+    for (auto* store : {&p.k_store, &p.v_store}) {
+      for (auto& block : *store) {
+        for (auto& b : block) b = static_cast<std::byte>(rng.byte());
+      }
     }
-  }
-  for (const Compute compute : {Compute::kF32, Compute::kBf16}) {
-    for (const Kernels* k : tables()) p.run(*k, compute);
-  }
-  for (float& x : p.q) x = std::bit_cast<float>(static_cast<uint32_t>(rng.integer(0, ~0u)));
-  for (const Compute compute : {Compute::kF32, Compute::kBf16}) {
-    for (const Kernels* k : tables()) p.run(*k, compute);
+    for (const Compute compute : {Compute::kF32, Compute::kBf16}) {
+      for (const Kernels* k : tables()) p.run(*k, compute);
+    }
+    for (float& x : p.q) x = std::bit_cast<float>(static_cast<uint32_t>(rng.integer(0, ~0u)));
+    for (const Compute compute : {Compute::kF32, Compute::kBf16}) {
+      for (const Kernels* k : tables()) p.run(*k, compute);
+    }
   }
 }
 
