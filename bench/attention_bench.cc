@@ -4,8 +4,9 @@
 // every key-value head over its own part of the cache, some rows at a time. Many rows are a prompt
 // (multiply-adds per second count), one row is generation (bytes of the cache read per second;
 // several sequences' caches, beyond the processor's own). One thread; processor time.
-// HEARTH_BENCH_IN_CACHE=1 takes one sequence: with a small depth that shows what the arithmetic
-// alone costs.
+// HEARTH_BENCH_KV names the type of the cache (f16). HEARTH_BENCH_IN_CACHE=1 takes one sequence:
+// with a small depth that shows what the arithmetic alone costs.
+#include <sys/mman.h>
 #include <time.h>
 
 #include <algorithm>
@@ -14,9 +15,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <span>
 #include <vector>
 
-#include "encoding/half.h"
+#include "base/check.h"
 #include "kernels/api.h"
 #include "kernels/cpu/tables.h"
 
@@ -63,40 +65,68 @@ double peak_gmacs(int64_t (*loop)(int64_t)) {
   return static_cast<double>(macs) / seconds / 1e9;
 }
 
-double read_gb_s(const std::vector<uint16_t>& memory) {
-  const auto floats = static_cast<int64_t>(memory.size() / 128 * 64);
+double read_gb_s(std::span<const std::byte> memory) {
+  const auto floats = static_cast<int64_t>(memory.size() / 256 * 64);
   const double seconds =
       best_time([&] { peaks().read(reinterpret_cast<const float*>(memory.data()), floats); });
   return static_cast<double>(floats) * 4 / seconds / 1e9;
 }
 
-// Caches of one layer: a block holds one head's keys and values after the other, as the engine's.
+// Caches of one layer: a block holds one head's keys and values after the other, on large pages, as
+// the engine's.
 struct Cache {
-  Cache(const Shape& shape, int64_t depth, int64_t copies) : kv_heads(shape.heads / shape.group) {
-    head_values = int64_t{kKvBlock} * shape.head_dim;
-    const int64_t block_values = 2 * kv_heads * head_values;
-    blocks_each = (depth + kKvBlock - 1) / kKvBlock;
+  Cache(const Kernels& kernels, const Shape& shape, KvType type, int64_t depth, int64_t copies)
+      : kv_heads(shape.heads / shape.group),
+        key_bytes(static_cast<size_t>(kv_key_bytes(type, shape.head_dim))),
+        head_bytes(key_bytes + static_cast<size_t>(kv_value_bytes(type, shape.head_dim))),
+        blocks_each((depth + kKvBlock - 1) / kKvBlock) {
+    const size_t block_bytes = head_bytes * static_cast<size_t>(kv_heads);
     const int64_t count = copies * blocks_each;
-    memory.resize(static_cast<size_t>(count * block_values));
-    uint32_t state = 1;
-    for (auto& v : memory) {
-      state = state * 1664525u + 1013904223u;
-      v = f32_to_f16(static_cast<float>(state >> 16) / 32768.0f - 1.0f);
-    }
-    for (int64_t b = 0; b < count; ++b) {
-      blocks.push_back(reinterpret_cast<const std::byte*>(memory.data() + b * block_values));
-    }
+    const size_t bytes = block_bytes * static_cast<size_t>(count);
+    void* base = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(base != MAP_FAILED);
+    madvise(base, bytes, MADV_HUGEPAGE);
+    memory = {static_cast<std::byte*>(base), bytes};
+    for (int64_t b = 0; b < count; ++b)
+      blocks.push_back(memory.data() + static_cast<size_t>(b) * block_bytes);
+    fill(kernels, type, shape.head_dim, block_bytes);
   }
+  ~Cache() { munmap(memory.data(), memory.size()); }
+  Cache(const Cache&) = delete;
+  Cache& operator=(const Cache&) = delete;
+
+  // The first block at random, and all others like it.
+  void fill(const Kernels& kernels, KvType type, int dim, size_t block_bytes) {
+    uint32_t state = 1;
+    std::vector<float> x(static_cast<size_t>(dim));
+    for (int i = 0; i < kKvBlock * kv_heads; ++i) {
+      for (float& v : x) {
+        state = state * 1664525u + 1013904223u;
+        v = static_cast<float>(state >> 16) / 32768.0f - 1.0f;
+      }
+      std::byte* head = memory.data() + head_bytes * static_cast<size_t>(i / kKvBlock);
+      store_key(kernels, type, x.data(), dim, i % kKvBlock, head);
+      store_value(kernels, type, x.data(), dim, i % kKvBlock, head + key_bytes);
+    }
+    for (size_t at = block_bytes; at < memory.size(); at += block_bytes)
+      std::memcpy(memory.data() + at, memory.data(), block_bytes);
+  }
+
   int kv_heads;
-  int64_t head_values, blocks_each;
-  std::vector<uint16_t> memory;
+  size_t key_bytes, head_bytes;
+  int64_t blocks_each;
+  std::span<std::byte> memory;
   std::vector<const std::byte*> blocks;
 };
 
 class Bench {
  public:
-  Bench(const Kernels& kernels, const Shape& shape, int64_t depth)
-      : kernels_(kernels), shape_(shape), depth_(depth), scratch_(kKernelScratchBytes) {}
+  Bench(const Kernels& kernels, const Shape& shape, KvType type, int64_t depth)
+      : kernels_(kernels),
+        shape_(shape),
+        type_(type),
+        depth_(depth),
+        scratch_(kKernelScratchBytes) {}
 
   // Seconds of one pass of so many rows at the end of the past.
   double time(const Cache& cache, int64_t copies, int64_t rows, Compute compute) {
@@ -122,9 +152,9 @@ class Bench {
             a.group = shape_.group;
             a.head_dim = a.value_dim = shape_.head_dim;
             a.k_blocks = a.v_blocks = cache.blocks.data() + copy * cache.blocks_each;
-            a.k_head_offset = static_cast<size_t>(2 * h * cache.head_values) * 2;
-            a.v_head_offset = static_cast<size_t>((2 * h + 1) * cache.head_values) * 2;
-            a.kv_type = KvType::kF16;
+            a.k_head_offset = static_cast<size_t>(h) * cache.head_bytes;
+            a.v_head_offset = a.k_head_offset + cache.key_bytes;
+            a.kv_type = type_;
             a.compute = compute;
             a.scale = 1.0f / std::sqrt(static_cast<float>(shape_.head_dim));
             a.scratch = scratch_.data();
@@ -139,11 +169,13 @@ class Bench {
   void rows(int64_t rows) {
     const auto seen = static_cast<double>(rows * depth_ - rows * (rows - 1) / 2);
     const double macs = 2 * seen * shape_.heads * shape_.head_dim;
-    const double bytes = 4.0 * static_cast<double>(depth_) * shape_.heads / shape_.group *
-                         shape_.head_dim;
+    const auto per_block = static_cast<double>(kv_key_bytes(type_, shape_.head_dim) +
+                                               kv_value_bytes(type_, shape_.head_dim));
+    const double bytes =
+        per_block / kKvBlock * static_cast<double>(depth_) * shape_.heads / shape_.group;
     const bool in_cache = std::getenv("HEARTH_BENCH_IN_CACHE") != nullptr;
     const int64_t copies = rows == 1 && !in_cache ? 1 + static_cast<int64_t>(192e6 / bytes) : 1;
-    const Cache cache(shape_, depth_, copies);
+    const Cache cache(kernels_, shape_, type_, depth_, copies);
     std::printf("  %4lld rows", static_cast<long long>(rows));
     for (const Compute compute : {Compute::kF32, Compute::kBf16}) {
       const bool pairs = compute == Compute::kBf16;
@@ -161,6 +193,7 @@ class Bench {
  private:
   const Kernels& kernels_;
   Shape shape_;
+  KvType type_;
   int64_t depth_;
   std::vector<std::byte> scratch_;
 };
@@ -180,11 +213,13 @@ int main_of(int argc, char** argv) {
   std::vector<int64_t> rows;
   for (int i = 3; i < argc; ++i) rows.push_back(std::clamp(number(argv[i], 1), int64_t{1}, depth));
   if (rows.empty()) rows = {1, 8, 512};
-  std::printf("%s, depth %lld, one thread, processor time\n", kernels->isa.data(),
-              static_cast<long long>(depth));
+  const char* name = std::getenv("HEARTH_BENCH_KV");
+  const KvType type = find_kv_type(name != nullptr ? name : "f16").value_or(KvType::kF16);
+  std::printf("%s, %s cache, depth %lld, one thread, processor time\n", kernels->isa.data(),
+              name_of(type).data(), static_cast<long long>(depth));
   for (const Shape& shape : kShapes) {
     std::printf("%s\n", shape.name);
-    Bench bench(*kernels, shape, depth);
+    Bench bench(*kernels, shape, type, depth);
     for (const int64_t r : rows) bench.rows(r);
   }
   return 0;

@@ -20,9 +20,8 @@ Json to_json(const Rates& rates) {
 Json step_json(const Engine& engine, int64_t rows, int64_t rows_with_logits, int64_t sequences,
                int64_t depth) {
   const Model& model = engine.runner->model();
-  const int value_bytes = engine.kv == KvType::kF32 ? 4 : 2;
-  const Cost cost =
-      cost_of(model.program, model.weights, rows, rows_with_logits, depth, value_bytes);
+  const Cost cost = cost_of(model.program, model.weights, rows, rows_with_logits, depth,
+                            KvCache::bytes_per_number(model.program, engine.kv));
   return Json::Object{{"weight_bytes", cost.weight_bytes},
                       {"cache_bytes", cost.cache_bytes * static_cast<double>(sequences)},
                       {"operations", 2 * cost.multiply_adds}};

@@ -18,13 +18,11 @@ Result<Precision> precision_of(const Options& options) {
 Result<KvType> kv_type_of(const Options& options, Precision precision) {
   std::string name = options.text("kv", "");
   if (name.empty()) return default_kv_type(precision);
-  if (name == "f32") return KvType::kF32;
-  if (name == "f16") return KvType::kF16;
-  if (name == "int8" || name == "q8_0")
-    return fail(Code::kUnsupported, "an int8 cache is not built yet; use --kv f16");
+  if (auto type = find_kv_type(name)) return *type;
+  if (name == "q8_0") return KvType::kInt8;  // Ollama's name
   if (name == "q4_0")
-    return fail(Code::kUnsupported, "a 4-bit cache loses too much to be offered; use f16");
-  return fail(Code::kInvalid, "--kv is f32, f16 or int8, not '{}'", name);
+    return fail(Code::kUnsupported, "a 4-bit cache loses too much to be offered; use int8");
+  return fail(Code::kInvalid, "--kv is f32, f16, bf16 or int8, not '{}'", name);
 }
 
 Result<std::optional<ChatFormat>> Engine::chat_format() const {

@@ -27,13 +27,15 @@ struct KvCache::Group {
     for (Slab& slab : slabs) munmap(slab.base, slab.bytes);
   }
 
-  // Anonymous pages cost nothing until they are touched; slabs of 64 keep the calls few.
+  // Anonymous pages cost nothing until they are touched; slabs of 64 keep the calls few. A layer's
+  // blocks lie far apart, and with small pages each would cost the processor a walk of its tables.
   bool grow() {
     int64_t count = std::min<int64_t>(64, blocks_max - blocks_made);
     if (count <= 0) return false;
     size_t bytes = static_cast<size_t>(count) * block_bytes;
     void* base = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (base == MAP_FAILED) return false;
+    madvise(base, bytes, MADV_HUGEPAGE);  // where the system has them
     slabs.push_back({base, bytes});
     for (int64_t i = count - 1; i >= 0; --i)
       free.push_back(static_cast<std::byte*>(base) + static_cast<size_t>(i) * block_bytes);
@@ -66,6 +68,12 @@ struct KvCache::Sequence {
 
 namespace {
 
+// Of one head in a block: its keys, and then its values.
+size_t head_bytes(const CacheSpec& spec, KvType type) {
+  return static_cast<size_t>(kv_key_bytes(type, spec.key_dim) +
+                             kv_value_bytes(type, spec.value_dim));
+}
+
 // The first block that a position >= `length` can still see through a window.
 int64_t first_visible_block(int64_t length, int32_t window) {
   return std::max<int64_t>(0, length - window + 1) / kKvBlock;
@@ -77,7 +85,6 @@ Result<std::unique_ptr<KvCache>> KvCache::create(const Program& program, KvType 
                                                  int64_t tokens_max) {
   std::unique_ptr<KvCache> cache(new KvCache);
   cache->type_ = type;
-  cache->value_bytes_ = type == KvType::kF32 ? 4 : 2;
   cache->specs_ = program.caches;
   for (const CacheSpec& spec : program.caches) {
     if (spec.kind != CacheKind::kFull && spec.kind != CacheKind::kWindowed)
@@ -98,9 +105,7 @@ Result<std::unique_ptr<KvCache>> KvCache::create(const Program& program, KvType 
     Group& group = **it;
     cache->group_of_.push_back(static_cast<int32_t>(it - cache->groups_.begin()));
     cache->layer_offset_.push_back(group.block_bytes);
-    size_t values = static_cast<size_t>(spec.kv_heads) *
-                    static_cast<size_t>(spec.key_dim + spec.value_dim) * kKvBlock;
-    group.block_bytes += round_up<size_t>(values * cache->value_bytes_, 64);
+    group.block_bytes += static_cast<size_t>(spec.kv_heads) * head_bytes(spec, type);
   }
   return cache;
 }
@@ -224,14 +229,22 @@ std::span<const std::byte* const> KvCache::blocks(SequenceId id, int32_t index) 
 
 // A head's values follow its keys: attention reads both, and longer pieces are read faster.
 size_t KvCache::key_offset(int32_t index, int32_t kv_head) const {
-  const auto dims = static_cast<size_t>(spec(index).key_dim + spec(index).value_dim);
   return layer_offset_[static_cast<size_t>(index)] +
-         static_cast<size_t>(kv_head) * dims * kKvBlock * value_bytes_;
+         static_cast<size_t>(kv_head) * head_bytes(spec(index), type_);
 }
 
 size_t KvCache::value_offset(int32_t index, int32_t kv_head) const {
   return key_offset(index, kv_head) +
-         static_cast<size_t>(spec(index).key_dim) * kKvBlock * value_bytes_;
+         static_cast<size_t>(kv_key_bytes(type_, spec(index).key_dim));
+}
+
+double KvCache::bytes_per_number(const Program& program, KvType type) {
+  double bytes = 0, numbers = 0;
+  for (const CacheSpec& spec : program.caches) {
+    bytes += spec.kv_heads * static_cast<double>(head_bytes(spec, type)) / kKvBlock;
+    numbers += spec.kv_heads * static_cast<double>(spec.key_dim + spec.value_dim);
+  }
+  return numbers > 0 ? bytes / numbers : 0;
 }
 
 int64_t KvCache::blocks_used() const {

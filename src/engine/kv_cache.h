@@ -52,6 +52,8 @@ class KvCache {
   size_t value_offset(int32_t index, int32_t kv_head) const;
 
   KvType type() const { return type_; }
+  // What the caches of a program take for a number of a key or value, scales included.
+  static double bytes_per_number(const Program& program, KvType type);
   int64_t blocks_used() const;
 
   // Every block is free or in as many lists as it has owners; CHECKs.
@@ -65,7 +67,6 @@ class KvCache {
   const CacheSpec& spec(int32_t index) const { return specs_[static_cast<size_t>(index)]; }
 
   KvType type_ = KvType::kF16;
-  size_t value_bytes_ = 2;
   std::vector<CacheSpec> specs_;
   std::vector<int32_t> group_of_;     // cache index -> group
   std::vector<size_t> layer_offset_;  // cache index -> offset of its keys inside a block

@@ -144,6 +144,27 @@ TEST(KvCache, AddressesOfHeadsAndLayersDoNotOverlap) {
   EXPECT_EQ(cache->key_offset(1, 0), 0u);              // its own group
 }
 
+// Bytes by hand: numbers, and for int8 a float for every 32 of a position.
+TEST(KvCache, EveryTypeTakesWhatItSays) {
+  struct Row { KvType type; int64_t keys, values; };
+  for (auto [type, keys, values] : {Row{KvType::kF32, 32 * 72 * 4, 32 * 80 * 4},
+                                    Row{KvType::kF16, 32 * 72 * 2, 32 * 80 * 2},
+                                    Row{KvType::kBf16, 32 * 72 * 2, 32 * 80 * 2},
+                                    Row{KvType::kInt8, 32 * (72 + 12), 32 * (80 + 12)}}) {
+    EXPECT_EQ(kv_key_bytes(type, 72), keys);
+    EXPECT_EQ(kv_value_bytes(type, 72), values);  // in whole vectors of 16
+  }
+  auto cache = *KvCache::create(two_kinds(40), KvType::kInt8, 64);
+  const auto head = static_cast<size_t>(32 * (16 + 4));
+  EXPECT_EQ(cache->value_offset(0, 0), head);
+  EXPECT_EQ(cache->key_offset(0, 1), 2 * head);
+  EXPECT_EQ(cache->key_offset(2, 0), 4 * head);
+  EXPECT_DOUBLE_EQ(KvCache::bytes_per_number(two_kinds(40), KvType::kF16), 2);
+  // Of 176 numbers, 160 have a scale for each 16, and the 32 of the last layer's key one.
+  EXPECT_DOUBLE_EQ(KvCache::bytes_per_number(two_kinds(40), KvType::kInt8),
+                   (176 + 4 * (8 + 2)) / 176.0);
+}
+
 TEST(KvCache, KindsThatAreNotBuiltAreRefused) {
   Program program;
   program.caches = {{.kind = CacheKind::kLatent, .kv_heads = 1, .key_dim = 16, .value_dim = 16}};

@@ -34,10 +34,10 @@ class Quantized : public testing::TestWithParam<std::tuple<const char*, const ch
   }
 
   std::vector<float> logits(Precision precision, int threads, size_t chunk,
-                            const char* isa = nullptr) {
+                            const char* isa = nullptr, KvType kv = KvType::kF16) {
     Runner runner(model_, {.precision = precision, .threads = threads,
                            .kernels = isa == nullptr ? nullptr : find_kernels(isa)});
-    auto cache = *KvCache::create(model_->program, KvType::kF16, 256);
+    auto cache = *KvCache::create(model_->program, kv, 256);
     SequenceId sequence = cache->add_sequence();
     std::vector<TokenId> tokens;
     for (TokenId i = 0; i < 40; ++i) tokens.push_back(2 + (i * 37 + 5) % 250);
@@ -82,6 +82,38 @@ TEST_P(Quantized, BitsDependOnNothingButTheTokens) {
       EXPECT_EQ(wanted, everywhere) << isa;
     }
   }
+}
+
+// Tokens of a prompt, read in pieces or one by one as when they are generated, on any number of
+// threads and any instruction set, find the same keys and values in the cache.
+TEST_P(Quantized, EveryTypeOfCacheKeepsTheBits) {
+  for (KvType kv : {KvType::kF32, KvType::kF16, KvType::kBf16, KvType::kInt8}) {
+    for (Precision precision : {Precision::kExact, Precision::kHigh}) {
+      std::vector<float> everywhere;
+      for (const char* isa : {"plain", "avx2", "avx512", "avx512_bf16"}) {
+        const Kernels* kernels = find_kernels(isa);
+        if (kernels == nullptr) continue;  // this processor cannot run it
+        auto wanted = logits(precision, 1, 40, isa, kv);
+        EXPECT_EQ(logits(precision, 2, 1, isa, kv), wanted) << isa << ' ' << name_of(kv);
+        EXPECT_EQ(logits(precision, 3, 7, isa, kv), wanted) << isa << ' ' << name_of(kv);
+        if (precision != Precision::kExact && kernels->has_bf16) continue;
+        if (everywhere.empty()) everywhere = wanted;
+        EXPECT_EQ(wanted, everywhere) << isa << ' ' << name_of(kv);
+      }
+    }
+  }
+}
+
+TEST_P(Quantized, ASmallerCacheCostsLittle) {
+  auto exact = logits(Precision::kExact, 1, 40, nullptr, KvType::kF32);
+  std::map<KvType, double> errors;
+  for (KvType kv : {KvType::kF16, KvType::kBf16, KvType::kInt8})
+    errors[kv] = error(logits(Precision::kExact, 1, 40, nullptr, kv), exact);
+  EXPECT_GT(errors[KvType::kF16], 0);
+  EXPECT_LT(errors[KvType::kF16], 1e-3);
+  EXPECT_LT(errors[KvType::kF16], errors[KvType::kBf16]);
+  EXPECT_LT(errors[KvType::kBf16], 1e-2);
+  EXPECT_LT(errors[KvType::kInt8], 2e-2);
 }
 
 TEST_P(Quantized, MorePrecisionIsNearerToExact) {

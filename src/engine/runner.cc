@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/math.h"
+#include "engine/key_center.h"
 #include "engine/runner_step.h"
 
 namespace hearth {
@@ -52,6 +53,11 @@ Runner::Runner(std::shared_ptr<const Model> model, const RunnerOptions& options)
     scratch_memory_.push_back(std::move(memory));
   }
   for (const RopeConfig& config : model_->program.ropes) ropes_.emplace_back(config);
+  key_centers_.resize(model_->program.caches.size());
+  for (const Op& op : model_->program.ops)
+    if (op.kind == OpKind::kAttention)
+      key_centers_[static_cast<size_t>(op.attention.cache)] =
+          key_center(model_->program, model_->weights, op);
   buffers_.resize(model_->program.buffer_widths.size());
   schedule_ = schedule_of(model_->program,
                           [&](int32_t index) { return compute_for(weight(index), false); });

@@ -110,6 +110,7 @@ class Runner {
   std::vector<std::unique_ptr<std::byte[]>> scratch_memory_;
   std::vector<std::byte*> scratch_;  // per member, on a line of the cache
   std::vector<RopeTable> ropes_;
+  std::vector<std::vector<float>> key_centers_;  // per cache; see key_center.h
   std::vector<float> cos_, sin_;      // of the step's rows: per table, row, pair
   std::vector<size_t> rope_offsets_;  // per table
   std::vector<float> gathered_, logits_;  // of the head

@@ -1,6 +1,8 @@
 // The stages of a step: what each member of the pool does of them.
 #include <algorithm>
+#include <array>
 #include <cstring>
+#include <functional>
 
 #include "engine/runner.h"
 #include "engine/runner_step.h"
@@ -170,14 +172,18 @@ const std::byte* Runner::next_weights(int32_t index, int member) const {
 void Runner::store_kv(const Op& op, Step& step, Range rows) {
   const AttentionSpec& spec = op.attention;
   KvCache& cache = *step.cache;
-  auto put = [&](const float* from, std::byte* block, size_t offset, int32_t slot, int32_t dim) {
-    auto first = static_cast<size_t>(slot) * static_cast<size_t>(dim);
-    if (cache.type() == KvType::kF32)
-      std::memcpy(block + offset + first * 4, from, static_cast<size_t>(dim) * 4);
-    else
-      kernels_->to_f16(from, reinterpret_cast<uint16_t*>(block + offset) + first, dim);
-  };
   const float *keys = buffer(op.b), *values = buffer(op.c);
+  const std::vector<float>& center = key_centers_[static_cast<size_t>(spec.cache)];
+  const bool centered = !center.empty() && cache.type() != KvType::kF32;
+  std::array<float, kHeadMost> less;
+  // A key less what all keys of the head have in common.
+  auto key_of = [&](int64_t row, int32_t head) -> const float* {
+    const float* key = keys + (row * spec.kv_heads + head) * spec.head_dim;
+    if (!centered) return key;
+    const float* common = center.data() + int64_t{head} * spec.head_dim;
+    std::transform(key, key + spec.head_dim, common, less.begin(), std::minus<>());
+    return less.data();
+  };
   for (const Step::Run& run : step.runs) {
     auto blocks = cache.blocks(run.sequence, spec.cache);
     for (int64_t r = std::max(run.begin, rows.begin); r < std::min(run.end, rows.end); ++r) {
@@ -185,10 +191,10 @@ void Runner::store_kv(const Op& op, Step& step, Range rows) {
       auto* block = const_cast<std::byte*>(blocks[static_cast<size_t>(position / kKvBlock)]);
       int32_t slot = position % kKvBlock;
       for (int32_t h = 0; h < spec.kv_heads; ++h) {
-        put(keys + (r * spec.kv_heads + h) * spec.head_dim, block, cache.key_offset(spec.cache, h),
-            slot, spec.head_dim);
-        put(values + (r * spec.kv_heads + h) * spec.value_dim, block,
-            cache.value_offset(spec.cache, h), slot, spec.value_dim);
+        store_key(*kernels_, cache.type(), key_of(r, h), spec.head_dim, slot,
+                  block + cache.key_offset(spec.cache, h));
+        store_value(*kernels_, cache.type(), values + (r * spec.kv_heads + h) * spec.value_dim,
+                    spec.value_dim, slot, block + cache.value_offset(spec.cache, h));
       }
     }
   }

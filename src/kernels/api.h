@@ -28,11 +28,9 @@
 #include <string_view>
 
 #include "encoding/encoding.h"
+#include "kernels/kv.h"
 
 namespace hearth {
-
-// Tokens per block of the paged KV cache.
-inline constexpr int kKvBlock = 32;
 
 // Positions whose weights attention takes under one maximum: whole blocks.
 inline constexpr int kKvSpan = 4 * kKvBlock;
@@ -114,8 +112,6 @@ constexpr size_t activation_bytes(Compute compute, int64_t count) {
   return activation_row(compute, count).bytes;
 }
 
-enum class KvType : uint8_t { kF32, kF16 };
-
 // y[r][o] = bias[o] + sum_k x[r][k] * w[o][k], for r in [0, rows), o in [out_begin, out_end).
 // With `accumulate`, y[r][o] = y[r][o] + that sum (a residual).
 struct MatmulArgs {
@@ -139,12 +135,14 @@ struct MatmulArgs {
 
 // Attention of some query rows of one sequence, over one key-value head, causal: the row at
 // position p sees positions max(0, p - window + 1) .. p (window 0: all).
-// Keys and values lie in blocks: block b holds positions b*kKvBlock ..., as
-// [kKvBlock][head_dim] of this head, at blocks[b] + head_offset (bytes), in kv_type.
+// Keys and values lie in blocks: block b holds positions b*kKvBlock ... of this head, at blocks[b]
+// + head_offset (bytes, whole lines of 64), in kv_type and the order of kernels/kv.h.
 //
-// What is computed for a row and a query head, span by span (kF32):
-//  - q'[d] = q[d] * scale; score[j] = the sum over d, in order, of q'[d] * k[j][d], from +0 by
-//    fused multiply-add; then the softcap.
+// What is computed for a row and a query head, span by span (kF32), with keys and values as floats
+// (of kInt8 float(byte) * scale, rounded):
+//  - q'[d] = q[d] * scale, or of kInt8, with n = kv_mixed: q mixed, times scale / n.
+//    score[j] = the sum over d, in order, of q'[d] * k[j][d], from +0 by fused multiply-add; then
+//    the softcap.
 //  - m is the largest score of any visible position so far, w[j] = exp(score[j] - m), and what
 //    older spans gave is multiplied by f = exp(older m - m) first.
 //  - 16 sums of weights: l[i] = l[i] * f, then w[j] is added to l[j % 16], in order.
@@ -164,7 +162,7 @@ struct AttentionArgs {
   const int32_t* positions;    // per row
   int64_t rows;
   int group;                   // query heads that share this key-value head
-  int head_dim;                // of keys and queries, up to 4096; values may differ
+  int head_dim;                // of keys and queries, up to kHeadMost; values may differ
   int value_dim;
   const std::byte* const* k_blocks;
   const std::byte* const* v_blocks;
@@ -199,6 +197,10 @@ struct Kernels {
   // out[i] = silu(gate[i]) * up[i];  gelu: the tanh approximation. out may be gate or up.
   void (*silu_mul)(const float* gate, const float* up, float* out, int64_t count);
   void (*gelu_tanh_mul)(const float* gate, const float* up, float* out, int64_t count);
+
+  // Each `run` of values (a power of two up to kMixMost that divides count) times the Hadamard
+  // matrix, log2(run) times: y[i] = x[2i] + x[2i+1], y[run/2 + i] = x[2i] - x[2i+1]. out is not x.
+  void (*mix)(const float* x, float* out, int64_t count, int64_t run);
 
   void (*add)(const float* a, const float* b, float* out, int64_t count);
   void (*scale)(const float* x, float factor, float* out, int64_t count);

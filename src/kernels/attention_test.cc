@@ -34,26 +34,65 @@ struct Problem {
     scale = 1.0f / std::sqrt(static_cast<float>(head_dim));
   }
 
-  size_t value_bytes() const { return type == KvType::kF32 ? 4 : 2; }
-
+  // Stores `from`, and leaves there what the cache makes of it.
   void fill(std::vector<std::vector<std::byte>>& store, std::vector<const std::byte*>& blocks,
             std::vector<float>& from, int dim) {
-    const size_t head = kKvBlock * static_cast<size_t>(dim) * value_bytes();
+    const bool keys_here = &from == &keys;
+    const size_t head = head_bytes(keys_here);
     const int count = (length + kKvBlock - 1) / kKvBlock;
     store.assign(static_cast<size_t>(count), std::vector<std::byte>(2 * head, std::byte{0xff}));
-    for (int i = 0; i < length * dim; ++i) {
-      const int position = i / dim, d = i % dim;
-      std::byte* at = store[static_cast<size_t>(position / kKvBlock)].data() + head +
-                      static_cast<size_t>(position % kKvBlock * dim + d) * value_bytes();
-      if (type == KvType::kF32) {
-        std::memcpy(at, &from[i], 4);
-      } else {
-        const uint16_t half = f32_to_f16(from[i]);
-        from[i] = f16_to_f32(half);
-        std::memcpy(at, &half, 2);
-      }
+    for (int position = 0; position < length; ++position) {
+      std::byte* at = store[static_cast<size_t>(position / kKvBlock)].data() + head;
+      float* x = &from[static_cast<size_t>(position * dim)];
+      const auto put = keys_here ? store_key : store_value;
+      put(oracle(), type, x, dim, position % kKvBlock, at);
+      for (int d = 0; d < dim; ++d) x[d] = stored(keys_here, at, position % kKvBlock, d);
+      if (keys_here) unmix(x);
     }
     for (const auto& block : store) blocks.push_back(block.data());
+  }
+
+  size_t head_bytes(bool of_keys) const {
+    return static_cast<size_t>(of_keys ? kv_key_bytes(type, head_dim)
+                                       : kv_value_bytes(type, value_dim));
+  }
+
+  // Back to dimensions: the Hadamard matrix is its own inverse but for a factor.
+  void unmix(float* key) const {
+    const auto run = static_cast<int>(kv_mixed(type, head_dim));
+    for (int begin = 0; begin < head_dim && run > 1; begin += run) {
+      std::vector<float> out;
+      for (int i = 0; i < run; ++i) {
+        double sum = 0;
+        for (int j = 0; j < run; ++j)
+          sum += std::popcount(static_cast<unsigned>(i & j)) % 2 ? -key[begin + j] : key[begin + j];
+        out.push_back(static_cast<float>(sum / run));
+      }
+      std::copy(out.begin(), out.end(), key + begin);
+    }
+  }
+
+  // A number of a block, by the description in kv.h.
+  float stored(bool of_keys, const std::byte* block, int slot, int d) const {
+    const int dim = of_keys ? head_dim : value_dim, width = (value_dim + 15) / 16 * 16;
+    const int groups = (dim + kKvScale - 1) / kKvScale, group = d / kKvScale;
+    const int index = of_keys ? (d / 2 * kKvBlock + slot) * 2 + d % 2
+                              : (slot / 2 * width + d) * 2 + slot % 2;
+    const auto read = [&]<class T>(T, int64_t at) {
+      T x;
+      std::memcpy(&x, block + at, sizeof x);
+      return x;
+    };
+    switch (type) {
+      case KvType::kF32: return read(0.0f, 4 * index);
+      case KvType::kF16: return f16_to_f32(read(uint16_t{}, 2 * index));
+      case KvType::kBf16: return bf16_to_f32(read(uint16_t{}, 2 * index));
+      case KvType::kInt8: break;
+    }
+    const int scale =
+        of_keys ? group * kKvBlock + slot : (slot / 2 * groups + group) * 2 + slot % 2;
+    const int scales_at = kKvBlock * (of_keys ? (dim + 1) / 2 * 2 : width);
+    return read(int8_t{}, index) * read(0.0f, scales_at + 4 * scale);
   }
 
   void ask(Random& rng, std::vector<int32_t> at) {
@@ -77,8 +116,8 @@ struct Problem {
     a.value_dim = value_dim;
     a.k_blocks = k_blocks.data();
     a.v_blocks = v_blocks.data();
-    a.k_head_offset = kKvBlock * static_cast<size_t>(head_dim) * value_bytes();
-    a.v_head_offset = kKvBlock * static_cast<size_t>(value_dim) * value_bytes();
+    a.k_head_offset = head_bytes(true);
+    a.v_head_offset = head_bytes(false);
     a.kv_type = type;
     a.compute = compute;
     a.scale = scale;
@@ -94,7 +133,8 @@ struct Problem {
 
   // How far a score may be off, and by which factor (less 1) an output, beside what scores do.
   double score_error(double size, Compute compute) const {
-    const double terms = head_dim + 4;  // a rounding for each, and of q * scale
+    double terms = head_dim + 4;  // a rounding for each, and of q * scale
+    if (type == KvType::kInt8) terms += 2 * std::log2(kv_mixed(type, head_dim)) + 4;
     const double inputs = compute == Compute::kBf16 ? 2.01 * kBf16Unit + terms * kUnit : 0.0;
     const double cap = softcap > 0 ? 8 * kUnit * softcap : 0.0;
     return size * std::fabs(scale) * (terms * kUnit + inputs) + cap;
@@ -116,12 +156,16 @@ struct Problem {
       std::vector<double> score;
       double highest = -1e300, error = 0;
       for (int j = begin; j < end; ++j) {
-        double dot = 0, size = 0;
+        double dot = 0, size = 0, squares[2] = {};
         for (int d = 0; d < head_dim; ++d) {
-          const double product = double{query[d]} * keys[static_cast<size_t>(j * head_dim + d)];
-          dot += product;
-          size += std::fabs(product);
+          const double key = keys[static_cast<size_t>(j * head_dim + d)];
+          dot += query[d] * key;
+          size += std::fabs(query[d] * key);
+          squares[0] += query[d] * query[d];
+          squares[1] += key * key;
         }
+        // Mixed products may be of any signs and sizes that keep the lengths.
+        if (type == KvType::kInt8) size = std::sqrt(squares[0] * squares[1]);
         double s = dot * scale;
         error = std::max(error, score_error(size, compute));
         if (softcap > 0) s = softcap * std::tanh(s / softcap);
@@ -148,6 +192,8 @@ struct Problem {
   }
 };
 
+constexpr KvType kTypes[] = {KvType::kF32, KvType::kF16, KvType::kInt8, KvType::kBf16};
+
 Problem random_problem(Random& rng, int round) {
   const std::vector<int> dims = {1, 7, 16, 24, 25, 32, 33, 64, 72, 80, 96, 128, 192, 256};
   const int head_dim = rng.pick(dims);
@@ -155,8 +201,8 @@ Problem random_problem(Random& rng, int round) {
   const bool spans = round % 7 < 2;  // several of them
   Problem p(rng, head_dim, value_dim, static_cast<int>(rng.integer(1, 8)),
             static_cast<int>(rng.integer(1, spans ? 700 : 150)),
-            round % 2 == 0 ? KvType::kF32 : KvType::kF16);
-  if (round % 4 == 1) p.softcap = 20.0f;
+            kTypes[round % 4]);
+  if (round % 9 < 3) p.softcap = 20.0f;
   if (round % 5 >= 3) p.window = static_cast<int32_t>(rng.integer(1, spans ? 300 : 80));
   std::vector<int32_t> at;
   const auto rows = static_cast<int32_t>(rng.integer(1, std::min(p.length, 20)));
@@ -169,12 +215,13 @@ Problem random_problem(Random& rng, int round) {
 std::string name_of(const Kernels& k, const Problem& p) {
   return std::string(k.isa) + " head_dim " + std::to_string(p.head_dim) + " value_dim " +
          std::to_string(p.value_dim) + " group " + std::to_string(p.group) + " length " +
-         std::to_string(p.length) + " window " + std::to_string(p.window);
+         std::to_string(p.length) + " window " + std::to_string(p.window) + " kv " +
+         std::string(name_of(p.type));
 }
 
 TEST(Attention, EveryTableGivesTheBitsOfTheOracle) {
   Random rng(21);
-  for (int round = 0; round < 80; ++round) {
+  for (int round = 0; round < 160; ++round) {
     const Problem p = random_problem(rng, round);
     const auto want = p.run(oracle());
     p.check_against_double(want, Compute::kF32);
@@ -186,7 +233,7 @@ TEST(Attention, Bfloat16IsAsNearAsItsRoundingAllows) {
   Random rng(25);
   std::vector<const Kernels*> all = tables();
   all.push_back(&oracle());
-  for (int round = 0; round < 80; ++round) {
+  for (int round = 0; round < 160; ++round) {
     const Problem p = random_problem(rng, round);
     const auto exact = p.run(oracle());
     for (const Kernels* k : all) {
@@ -298,30 +345,34 @@ TEST(Attention, ManyRows) {
 // The largest heads that a model file may have fit into the scratch.
 TEST(Attention, LargestHeads) {
   Random rng(28);
-  Problem p(rng, 4096, 4096, 7, 40, KvType::kF32);
-  p.ask(rng, {38, 39});
-  const auto want = p.run(oracle());
-  for (const Kernels* k : tables()) {
-    EXPECT_TRUE(same_bits(p.run(*k), want)) << k->isa;
-    p.check_against_double(p.run(*k, Compute::kBf16), Compute::kBf16);
+  for (const KvType type : {KvType::kF32, KvType::kInt8}) {
+    Problem p(rng, 4096, 4096, 7, 40, type);
+    p.ask(rng, {38, 39});
+    const auto want = p.run(oracle());
+    for (const Kernels* k : tables()) {
+      EXPECT_TRUE(same_bits(p.run(*k), want)) << k->isa;
+      p.check_against_double(p.run(*k, Compute::kBf16), Compute::kBf16);
+    }
   }
 }
 
 TEST(Attention, NonsenseDoesNotCrash) {
   Random rng(24);
-  Problem p(rng, 32, 32, 2, 70, KvType::kF32);
-  p.ask(rng, {5, 40, 69});
-  for (auto* store : {&p.k_store, &p.v_store}) {
-    for (auto& block : *store) {
-      for (auto& b : block) b = static_cast<std::byte>(rng.byte());
+  for (const KvType type : kTypes) {
+    Problem p(rng, 32, 32, 2, 70, type);
+    p.ask(rng, {5, 40, 69});
+    for (auto* store : {&p.k_store, &p.v_store}) {
+      for (auto& block : *store) {
+        for (auto& b : block) b = static_cast<std::byte>(rng.byte());
+      }
     }
-  }
-  for (const Compute compute : {Compute::kF32, Compute::kBf16}) {
-    for (const Kernels* k : tables()) p.run(*k, compute);
-  }
-  for (float& x : p.q) x = std::bit_cast<float>(static_cast<uint32_t>(rng.integer(0, ~0u)));
-  for (const Compute compute : {Compute::kF32, Compute::kBf16}) {
-    for (const Kernels* k : tables()) p.run(*k, compute);
+    for (const Compute compute : {Compute::kF32, Compute::kBf16}) {
+      for (const Kernels* k : tables()) p.run(*k, compute);
+    }
+    for (float& x : p.q) x = std::bit_cast<float>(static_cast<uint32_t>(rng.integer(0, ~0u)));
+    for (const Compute compute : {Compute::kF32, Compute::kBf16}) {
+      for (const Kernels* k : tables()) p.run(*k, compute);
+    }
   }
 }
 

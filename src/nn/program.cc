@@ -65,7 +65,7 @@ void Program::plan_buffers() {
 }
 
 Cost cost_of(const Program& program, std::span<const Weight> weights, int64_t rows,
-             int64_t rows_with_logits, int64_t depth, int cache_value_bytes) {
+             int64_t rows_with_logits, int64_t depth, double cache_number_bytes) {
   Cost cost;
   for (const Op& op : program.ops) {
     double op_rows = static_cast<double>(op.kind == OpKind::kHead ? rows_with_logits : rows);
@@ -81,7 +81,7 @@ Cost cost_of(const Program& program, std::span<const Weight> weights, int64_t ro
       double seen = static_cast<double>(a.window > 0 ? std::min<int64_t>(a.window, depth) : depth);
       double per_position = a.head_dim + a.value_dim;
       cost.multiply_adds += op_rows * seen * a.heads * per_position;
-      cost.cache_bytes += seen * a.kv_heads * per_position * cache_value_bytes;
+      cost.cache_bytes += seen * a.kv_heads * per_position * cache_number_bytes;
     }
   }
   return cost;

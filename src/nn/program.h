@@ -88,7 +88,7 @@ struct Cost {
   double weight_bytes = 0, cache_bytes = 0, multiply_adds = 0;
 };
 Cost cost_of(const Program& program, std::span<const Weight> weights, int64_t rows,
-             int64_t rows_with_logits, int64_t depth, int cache_value_bytes);
+             int64_t rows_with_logits, int64_t depth, double cache_number_bytes);
 
 // Writes a Program. Weights are asked for by slot name within the current layer; a slot that the
 // model does not have gives -1, and an operation on it is left out where the row says optional.

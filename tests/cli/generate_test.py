@@ -84,6 +84,17 @@ def test_the_template_written_out_is_the_same(generate):
     expect((ids, answer) == (raw_ids, raw_answer), f"{ids} {answer}, raw {raw_ids} {raw_answer}")
 
 
+def test_the_cache_may_be_of_any_type(generate):
+    _, _, exact = generate("The quick", "--kv", "f32")
+    for kv in ("f16", "bf16", "int8", "q8_0"):
+        _, _, tokens = generate("The quick", "--kv", kv)
+        expect(len(tokens) == len(exact), f"--kv {kv} answers {tokens}, f32 {exact}")
+    for kv, word in (("q4_0", "int8"), ("int7", "bf16")):
+        run = subprocess.run([*generate.command, "The quick", "--kv", kv], env=generate.env,
+                             text=True, capture_output=True, stdin=subprocess.DEVNULL, check=False)
+        expect(run.returncode != 0 and word in run.stderr, f"--kv {kv} is refused: {run.stderr}")
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--hearth", required=True)
@@ -94,7 +105,8 @@ def main():
         generate = Generate(hearth, folder / "model", folder / "home")
         for test in (test_raw_is_the_text_and_its_special_tokens,
                      test_otherwise_it_is_a_message_and_all_text,
-                     test_the_template_written_out_is_the_same):
+                     test_the_template_written_out_is_the_same,
+                     test_the_cache_may_be_of_any_type):
             test(generate)
             print(f"ok: {test.__name__}")
 

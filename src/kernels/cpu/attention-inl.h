@@ -3,12 +3,14 @@
 // kKvSpan positions one after the other, in two phases: the span's keys are packed, and every item
 // gets its weights; then the values are packed, and every item's output is brought forward.
 // Packing is shared by all items of the chunk; a tile of items shares the loads of the products.
+// Few items take keys and values from the cache directly, in the same order of sums.
 #pragma once
 
 #include <cstdint>
 #include <cstring>
 
 #include "kernels/api.h"
+#include "kernels/cpu/attention-direct-inl.h"
 #include "kernels/cpu/attention-tile-inl.h"
 #include "kernels/cpu/elementwise-inl.h"
 #include "kernels/cpu/math-inl.h"
@@ -27,8 +29,7 @@ struct AttentionChunk {
   float *highest, *factor;         // per item
   int32_t *see_begin, *see_end;    // per item: the positions that it sees
   ReadAhead* ahead;
-  bool few;                        // items: packing is most of the time
-  int64_t tile_lines;              // read ahead for each step of a tile
+  bool few;                        // items: packing would be most of the time
   int64_t all_begin, all_end;      // the positions that every item sees
 };
 
@@ -53,14 +54,14 @@ inline Visible visible_of(const AttentionChunk& c, int64_t first, int64_t last, 
 }
 
 // How many of the items left make the next tile: the last two are about equal.
-inline int tile_items(int64_t left) {
-  if (left >= 2 * kItemTile) return kItemTile;
-  return static_cast<int>(left > kItemTile ? (left + 1) / 2 : left);
+inline int tile_items(int64_t left, int most) {
+  if (left >= 2 * most) return most;
+  return static_cast<int>(left > most ? (left + 1) / 2 : left);
 }
 
-// Scores of a tile, [items][kKvSpan], for the vectors [from, to) of positions.
+// Scores of a tile, [items][kKvSpan], for the vectors [from, to) of positions: whole blocks.
 template <class Kind>
-void tile_scores(const AttentionChunk& c, int64_t item, int count, int from, int to,
+void packed_scores(const AttentionChunk& c, int64_t item, int count, int from, int to,
                  float* scores) {
   const int64_t steps = (c.args->head_dim + Kind::kStep - 1) / Kind::kStep;
   while (from < to) {
@@ -74,9 +75,28 @@ void tile_scores(const AttentionChunk& c, int64_t item, int count, int from, int
                        .c = scores + 16 * from,
                        .c_stride = kKvSpan,
                        .factor = nullptr,
-                       .ahead = c.ahead,
-                       .lines = c.tile_lines});
+                       .ahead = c.ahead});
     from += vectors;
+  }
+}
+
+template <class Kind, KvType kType>
+void direct_scores(const AttentionChunk& c, int64_t base, int64_t item, int count, int from,
+                   int to, float* scores) {
+  constexpr int kVectors = kKvBlock / 16;
+  const AttentionArgs& a = *c.args;
+  while (from < to) {
+    const int64_t block = (base + 16 * from) / kKvBlock;
+    from += kVectors * score_blocks_of<Kind, kType>(
+                           count, (to - from) / kVectors,
+                           {.blocks = a.k_blocks + block,
+                            .head_offset = a.k_head_offset,
+                            .dim = a.head_dim,
+                            .q = c.q + (item - c.first) * c.q_words,
+                            .q_words = c.q_words,
+                            .scores = scores + 16 * from,
+                            .ahead = a.v_blocks + block,
+                            .ahead_offset = a.v_head_offset});
   }
 }
 
@@ -112,12 +132,13 @@ float prepare_scores(const AttentionArgs& a, float* score, int from, int to, Vis
 }
 
 // Weights of a tile of items, and the factors that their older sums must be multiplied by.
-template <class Kind>
+template <class Kind, KvType kType>
 void tile_weights(const AttentionChunk& c, int64_t item, int count, int64_t base, Visible tile) {
-  alignas(64) float scores[kItemTile * kKvSpan], before[16] = {}, after[16] = {};
+  alignas(64) float scores[kDirectItems * kKvSpan], before[16] = {}, after[16] = {};
   const int from = static_cast<int>(tile.begin / 32 * 2);
   const int to = static_cast<int>((tile.end + 31) / 32 * 2);
-  tile_scores<Kind>(c, item, count, from, to, scores);
+  if (c.few) direct_scores<Kind, kType>(c, base, item, count, from, to, scores);
+  else packed_scores<Kind>(c, item, count, from, to, scores);
   const int64_t at = item - c.first;
   for (int i = 0; i < count; ++i) {
     const Visible see = visible_of(c, item + i, item + i + 1, base);
@@ -144,7 +165,7 @@ void tile_weights(const AttentionChunk& c, int64_t item, int count, int64_t base
 }
 
 template <class Kind>
-void tile_values(const AttentionChunk& c, int64_t item, int count, Visible tile) {
+void packed_values(const AttentionChunk& c, int64_t item, int count, Visible tile) {
   const int64_t at = item - c.first;
   const int64_t from = tile.begin / Kind::kStep;
   const int64_t to = (tile.end + Kind::kStep - 1) / Kind::kStep;
@@ -158,16 +179,38 @@ void tile_values(const AttentionChunk& c, int64_t item, int count, Visible tile)
                        .c = c.acc + at * c.value_dim + d,
                        .c_stride = c.value_dim,
                        .factor = c.factor + at,
-                       .ahead = c.ahead,
-                       .lines = c.tile_lines});
+                       .ahead = c.ahead});
   }
+}
+
+// Of `see`, what all items of the call see; `tile` is what these do.
+template <class Kind, KvType kType>
+void direct_values(const AttentionChunk& c, int64_t base, int64_t item, int count, Visible see,
+                   Visible tile) {
+  const AttentionArgs& a = *c.args;
+  const int64_t at = item - c.first, block = base / kKvBlock;
+  const bool last = block + 2 * kKvSpan / kKvBlock > (c.end + kKvBlock - 1) / kKvBlock;
+  weigh_span_of<Kind, kType>(count, {.blocks = a.v_blocks + block,
+                                     .head_offset = a.v_head_offset,
+                                     .dim = a.value_dim,
+                                     .see_begin = see.begin,
+                                     .see_end = see.end,
+                                     .begin = tile.begin / 2,
+                                     .end = (tile.end + 1) / 2,
+                                     .weights = c.weights + at * kKvSpan,
+                                     .sums = c.acc + at * c.value_dim,
+                                     .width = c.value_dim,
+                                     .factor = c.factor + at,
+                                     .ahead = last ? a.v_blocks + block
+                                                   : a.k_blocks + block + kKvSpan / kKvBlock,
+                                     .ahead_offset = last ? a.v_head_offset : a.k_head_offset});
 }
 
 // f(item, count, what any of them sees) for tiles of the items [first, last).
 template <class F>
 void for_tiles(const AttentionChunk& c, int64_t first, int64_t last, int64_t base, F f) {
   for (int64_t item = first; item < last;) {
-    const int count = tile_items(last - item);
+    const int count = tile_items(last - item, c.few ? kDirectItems : kItemTile);
     const Visible tile = visible_of(c, item, item + count, base);
     if (!tile.empty()) f(item, count, tile);
     item += count;
@@ -183,13 +226,21 @@ void for_blocks(int64_t base, Visible see, F f) {
 }
 
 template <class Kind, KvType kType>
+void pack_span_keys(const AttentionChunk& c, int64_t base, Visible see) {
+  const AttentionArgs& a = *c.args;
+  for_blocks(base, see, [&](int64_t b, int64_t at) {
+    pack_keys<Kind, kType>(a.k_blocks[b] + a.k_head_offset, a.head_dim,
+                           c.packed + at / kPanelWidth * c.panel_words + at % kPanelWidth);
+  });
+}
+
+template <class Kind, KvType kType>
 void pack_span_values(const AttentionChunk& c, int64_t base, Visible see) {
   const AttentionArgs& a = *c.args;
   for_blocks(base, see, [&](int64_t b, int64_t at) {
     pack_values<Kind, kType>(a.v_blocks[b] + a.v_head_offset, a.value_dim, see.begin - at,
                              see.end - at, c.packed + at / Kind::kStep * kPanelWidth,
-                             kKvSpan / Kind::kStep * kPanelWidth,
-                             *c.ahead, c.few);
+                             kKvSpan / Kind::kStep * kPanelWidth);
   });
 }
 
@@ -219,13 +270,9 @@ void chunk_span(const AttentionChunk& c, int64_t base) {
   const Visible chunk = visible_of(c, c.first, c.last, base);
   if (chunk.empty()) return;
   c.ahead->allowed += c.ahead->parts[0].bytes / 64 * (kKvSpan / kKvBlock);
-  for_blocks(base, chunk, [&](int64_t b, int64_t at) {
-    pack_keys<Kind, kType>(a.k_blocks[b] + a.k_head_offset, a.head_dim,
-                           c.packed + at / kPanelWidth * c.panel_words + at % kPanelWidth,
-                           *c.ahead, c.few);
-  });
+  if (!c.few) pack_span_keys<Kind, kType>(c, base, chunk);
   for_tiles(c, c.first, c.last, base, [&](int64_t item, int count, Visible tile) {
-    tile_weights<Kind>(c, item, count, base, tile);
+    tile_weights<Kind, kType>(c, item, count, base, tile);
   });
   // All items together, or those of one row after the other.
   c.ahead->allowed += c.ahead->parts[1].bytes / 64 * (kKvSpan / kKvBlock);
@@ -234,25 +281,33 @@ void chunk_span(const AttentionChunk& c, int64_t base) {
     const int64_t row_end = (first / a.group + 1) * a.group;
     const int64_t last = separate && row_end < c.last ? row_end : c.last;
     const Visible see = visible_of(c, first, last, base);
-    pack_span_values<Kind, kType>(c, base, see);
+    if (!c.few) pack_span_values<Kind, kType>(c, base, see);
     for_tiles(c, first, last, base, [&](int64_t item, int count, Visible tile) {
-      tile_values<Kind>(c, item, count, tile);
+      if (c.few) direct_values<Kind, kType>(c, base, item, count, see, tile);
+      else packed_values<Kind>(c, item, count, tile);
     });
     first = last;
   }
 }
 
-template <class Kind>
+template <class Kind, KvType kType>
 void start_items(const AttentionChunk& c) {
   const AttentionArgs& a = *c.args;
-  const F32x16 factor = splat(Kind::score_factor(a));
+  const int64_t run = kv_mixed(kType, a.head_dim);
+  const F32x16 factor = splat(Kind::score_factor(a) / static_cast<float>(run));
+  alignas(64) float mixed[kHeadMost];
   for (int64_t item = c.first; item < c.last; ++item) {
     const int64_t at = item - c.first;
     const float* q = a.q + item / a.group * a.q_stride + item % a.group * a.head_dim;
+    if (run > 1) {
+      mix(q, mixed, a.head_dim, run);
+      q = mixed;
+    }
     for (int64_t d = 0; d < a.head_dim; d += 16 * Kind::kStep) {
       const auto values = [&](int from, int64_t n) {
-        return mul(load_values<KvType::kF32>(reinterpret_cast<const std::byte*>(q), d + from, n),
-                   factor);
+        if (n <= 0) return zero();
+        const float* p = q + d + from;
+        return mul(n >= 16 ? load(p) : load_n(p, static_cast<int>(n)), factor);
       };
       store(c.q + at * c.q_words + d / Kind::kStep, Kind::row_words(values, a.head_dim - d));
     }
@@ -321,16 +376,14 @@ template <class Kind, KvType kType>
 void attend(const AttentionArgs& a) {
   AttentionChunk c = {};
   c.args = &a;
-  constexpr int64_t kSize = kType == KvType::kF32 ? 4 : 2;
-  ReadAhead ahead = {{{a.k_blocks, a.k_head_offset, kKvBlock * a.head_dim * kSize},
-                      {a.v_blocks, a.v_head_offset, kKvBlock * a.value_dim * kSize}}};
+  ReadAhead ahead = {{{a.k_blocks, a.k_head_offset, kv_key_bytes(kType, a.head_dim)},
+                      {a.v_blocks, a.v_head_offset, kv_value_bytes(kType, a.value_dim)}}};
   c.ahead = &ahead;
   const int64_t items = lay_out<Kind>(c), all = a.rows * a.group;
   for (c.first = 0; c.first < all; c.first = c.last) {
     c.last = c.first + items < all ? c.first + items : all;
-    start_items<Kind>(c);
-    c.few = c.last - c.first <= 2 * kItemTile;
-    c.tile_lines = c.few ? Kind::kStep * (kType == KvType::kF32 ? 2 : 1) : 1;
+    start_items<Kind, kType>(c);
+    c.few = c.last - c.first <= kDirectItems;
     int64_t begin = INT64_MAX;
     c.end = c.all_begin = 0;
     c.all_end = INT64_MAX;
@@ -348,12 +401,17 @@ void attend(const AttentionArgs& a) {
   }
 }
 
+template <KvType kType>
+void attend_type(const AttentionArgs& a) {
+  a.compute == Compute::kBf16 ? attend<Pairs, kType>(a) : attend<Exact, kType>(a);
+}
+
 inline void attention(const AttentionArgs& a) {
-  const bool pairs = a.compute == Compute::kBf16;
-  if (a.kv_type == KvType::kF16) {
-    pairs ? attend<Pairs, KvType::kF16>(a) : attend<Exact, KvType::kF16>(a);
-  } else {
-    pairs ? attend<Pairs, KvType::kF32>(a) : attend<Exact, KvType::kF32>(a);
+  switch (a.kv_type) {
+    case KvType::kF32: return attend_type<KvType::kF32>(a);
+    case KvType::kF16: return attend_type<KvType::kF16>(a);
+    case KvType::kBf16: return attend_type<KvType::kBf16>(a);
+    case KvType::kInt8: return attend_type<KvType::kInt8>(a);
   }
 }
 

@@ -1,8 +1,8 @@
 // What attention's two products are made of. Both are C[items][columns] += A[items][steps] *
 // B[steps][columns]: scores from queries and keys, outputs from weights and values. B is packed
 // in panels of kPanelWidth columns, which lie in the lanes, so that an element of A is a broadcast
-// and no sum goes across lanes. A word (four bytes) is one step: a float (Exact), or a pair of
-// neighbours in bfloat16 (Pairs).
+// and no sum goes across lanes; attention-direct-inl.h does without panels. A word (four bytes) is
+// one step: a float (Exact), or a pair of neighbours in bfloat16 (Pairs).
 #pragma once
 
 #include <cstdint>
@@ -10,6 +10,7 @@
 
 #include "kernels/api.h"
 #include "kernels/cpu/elementwise-inl.h"
+#include "kernels/cpu/kv-inl.h"
 #include "kernels/cpu/math-inl.h"
 #include "kernels/cpu/vec.h"
 
@@ -17,24 +18,8 @@ namespace hearth::HEARTH_ISA {
 
 inline constexpr int kPanelWidth = 16 * kPanelVectors;
 
-// Values of the cache from `index` on, of which n count and the others are 0.
-template <KvType kType>
-inline F32x16 load_values(const std::byte* base, int64_t index, int64_t n) {
-  if (n <= 0) return zero();
-  if constexpr (kType == KvType::kF32) {
-    const float* p = reinterpret_cast<const float*>(base) + index;
-    return n >= 16 ? load(p) : load_n(p, static_cast<int>(n));
-  } else {
-    const uint16_t* p = reinterpret_cast<const uint16_t*>(base) + index;
-    if (n >= 16) return cvt_f16(p);
-    uint16_t last[16] = {};
-    memcpy(last, p, static_cast<unsigned>(n) * sizeof(uint16_t));
-    return cvt_f16(last);
-  }
-}
-
 struct Exact {
-  static constexpr int kStep = 1;  // positions or dimensions in a word
+  static constexpr int kStep = 1, kSteps = 2;  // positions or dimensions in a word; words of a pair
   static F32x16 step(F32x16 a, F32x16 b, F32x16 acc) { return fma(a, b, acc); }
   static F32x16 weight(F32x16 x) { return exp(x); }
   static float score_factor(const AttentionArgs& a) { return a.scale; }
@@ -45,9 +30,10 @@ struct Exact {
   static F32x16 row_words(Load values, int64_t n) {
     return values(0, n);
   }
-  template <class Load>
-  static F32x16 column_words(Load row) {
-    return row(0);
+  // The words of sixteen pairs.
+  static void words_of_pairs(F32x16 first, F32x16 second, F32x16* words) {
+    words[0] = first;
+    words[1] = second;
   }
   // Two vectors of weights: stored, and added up.
   static F32x16 put_weights(float* to, F32x16 first, F32x16 second, F32x16 sum) {
@@ -58,7 +44,7 @@ struct Exact {
 };
 
 struct Pairs {
-  static constexpr int kStep = 2;
+  static constexpr int kStep = 2, kSteps = 1;
   static F32x16 step(F32x16 a, F32x16 b, F32x16 acc) { return dot_words(a, b, acc); }
   static F32x16 weight(F32x16 x) { return exp2_near(x); }
   // Scores are in powers of two, which costs nothing here.
@@ -73,9 +59,8 @@ struct Pairs {
   static F32x16 row_words(Load values, int64_t n) {
     return words_of(round_bf16(values(0, n), values(16, n - 16)));
   }
-  template <class Load>
-  static F32x16 column_words(Load row) {
-    return pair_words(row(0), row(1));
+  static void words_of_pairs(F32x16 first, F32x16 second, F32x16* words) {
+    words[0] = pair_words(first, second);
   }
   static F32x16 put_weights(float* to, F32x16 first, F32x16 second, F32x16 sum) {
     const F32x16 words = words_of(round_bf16(first, second));
@@ -141,8 +126,7 @@ struct Tile {
   float* c;
   int64_t c_stride;
   const float* factor;  // per item: what c is multiplied by before; nullptr: c was nothing
-  ReadAhead* ahead;
-  int64_t lines;        // to read ahead for each step
+  ReadAhead* ahead;     // a line for each step
 };
 
 template <class Kind, int kItems, int kVectors>
@@ -163,7 +147,7 @@ template <class Kind, int kItems, int kVectors>
     int64_t some = left;
     if (t.ahead->allowed > 0) {
       some = left < 2 ? left : 2;
-      t.ahead->read(some * t.lines);
+      t.ahead->read(some);
     }
     left -= some;
     for (; some > 0; --some, ++a, b += kPanelWidth) {
@@ -199,88 +183,57 @@ void run_tile_of(int items, int vectors, const Tile& t) {
   run_tile<Kind, kItems, kVectors>(t);
 }
 
-// Sixteen positions by sixteen steps. kWhole: so many dimensions are left.
-template <class Kind, KvType kType, bool kWhole>
-inline void pack_keys_tile(const std::byte* block, int64_t at, int64_t dim, int64_t left,
-                           float* to, ReadAhead& ahead, bool meanwhile) {
-  constexpr int64_t kSize = kType == KvType::kF32 ? 4 : 2;
-  F32x16 words[16];
-#pragma GCC unroll 16
-  for (int j = 0; j < 16; ++j) {
-    if (j % 4 == 3 && meanwhile) ahead.read(Kind::kStep * kSize);
-    words[j] = Kind::row_words(
-        [&](int from, int64_t n) { return load_values<kType>(block, at + j * dim + from, n); },
-        kWhole ? 16 * Kind::kStep : left);
-  }
-  transpose16(words);
-#pragma GCC unroll 16
-  for (int s = 0; s < 16; ++s) store(to + s * kPanelWidth, words[s]);
+// Keys of a block into kKvBlock columns of a panel, a row of words for each step.
+template <class Kind, KvType kType>
+[[gnu::noinline]] void pack_keys(const std::byte* block, int64_t dim, float* panel) {
+  const KeyBlocks<Kind, kType, 1> keys(&block, 0, dim);
+  keys.for_pairs([&](int64_t pair, const F32x16 (*words)[Kind::kSteps]) {
+    float* to = panel + pair * Kind::kSteps * kPanelWidth;
+#pragma GCC unroll 2
+    for (int s = 0; s < Kind::kSteps; ++s, to += kPanelWidth) {
+      store(to, words[0][s]);
+      store(to + 16, words[1][s]);
+    }
+  });
 }
 
-// [kKvBlock][dim] of the cache into kKvBlock columns of a panel, a row of words for each step.
-// Meanwhile `ahead` is read, a line for every two that are packed.
+// Values of a block, of which positions [begin, end) count and the others are 0, into the steps of
+// panels that are panel_words apart.
 template <class Kind, KvType kType>
-void pack_keys(const std::byte* block, int64_t dim, float* panel, ReadAhead& ahead,
-               bool meanwhile) {
-  constexpr int64_t kWide = 16 * Kind::kStep;
-  for (int64_t half = 0; half < kKvBlock; half += 16) {
-    for (int64_t d = 0; d < dim; d += kWide) {
-      float* to = panel + d / Kind::kStep * kPanelWidth + half;
-      const int64_t at = half * dim + d;
-      if (dim - d >= kWide) {
-        pack_keys_tile<Kind, kType, true>(block, at, dim, dim - d, to, ahead, meanwhile);
+[[gnu::noinline]] void pack_values(const std::byte* block, int64_t dim, int64_t begin, int64_t end,
+                                   float* panels, int64_t panel_words) {
+  const ValueBlock<kType> values(block, dim);
+  for (int64_t pair = 0; pair < kKvBlock / 2; ++pair) {
+    const bool whole = begin <= 2 * pair && end >= 2 * pair + 2;
+    float* row = panels + pair * Kind::kSteps * kPanelWidth;
+    for (int64_t d = 0; d < values.width; d += 16) {
+      F32x16 words[1][Kind::kSteps];
+      if (whole) {
+        values.template words<Kind, 1>(values.at(pair, d), values.scale_at(pair, d), words);
       } else {
-        pack_keys_tile<Kind, kType, false>(block, at, dim, dim - d, to, ahead, meanwhile);
+        F32x16 first, second;
+        values.visible(pair, d, begin, end, first, second);
+        Kind::words_of_pairs(first, second, words[0]);
       }
+      float* to = row + d / kPanelWidth * panel_words + d % kPanelWidth;
+#pragma GCC unroll 2
+      for (int s = 0; s < Kind::kSteps; ++s) store(to + s * kPanelWidth, words[0][s]);
     }
   }
 }
 
-// A step of one panel of values: positions from j on, dimensions from d on, as far as they count.
-template <class Kind, KvType kType>
-[[gnu::noinline]] void pack_values_edge(const std::byte* block, int64_t dim, int64_t j, int64_t d,
-                                        int64_t begin, int64_t end, float* to) {
-  for (int64_t n = 0; n < kPanelWidth && d + n < dim; n += 16) {
-    store(to + n, Kind::column_words([&](int i) {
-      return j + i >= begin && j + i < end
-                 ? load_values<kType>(block, (j + i) * dim + d + n, dim - d - n)
-                 : zero();
-    }));
-  }
-}
-
-// [kKvBlock][dim] of the cache, of which positions [begin, end) count and the others are 0, into
-// the steps of panels that are panel_words apart.
-template <class Kind, KvType kType>
-void pack_values(const std::byte* block, int64_t dim, int64_t begin, int64_t end, float* panels,
-                 int64_t panel_words, ReadAhead& ahead, bool meanwhile) {
-  constexpr int64_t kSize = kType == KvType::kF32 ? 4 : 2;
-  const bool whole = begin <= 0 && end >= kKvBlock;
-  for (int64_t j = 0; j < kKvBlock; j += Kind::kStep, panels += kPanelWidth) {
-    float* to = panels;
-    for (int64_t d = 0; d < dim; d += kPanelWidth, to += panel_words) {
-      if (!whole || dim - d < kPanelWidth) {
-        pack_values_edge<Kind, kType>(block, dim, j, d, begin, end, to);
-        continue;
-      }
-      const std::byte* row = block + (j * dim + d) * kSize;
-#pragma GCC unroll 4
-      for (int n = 0; n < kPanelVectors; ++n) {
-        store(to + 16 * n, Kind::column_words([&](int i) {
-          return load_values<kType>(row, i * dim + 16 * n, 16);
-        }));
-      }
-    }
-    if (meanwhile) ahead.read(dim * Kind::kStep * kSize / 128);
-  }
-}
-
-// Whether no value at positions [begin, end) of a block is NaN or infinite.
+// Whether no value at positions [begin, end) of a block is NaN or infinite. Where dimensions do not
+// fill their vectors it may say no without need.
 template <KvType kType>
 bool values_finite(const std::byte* block, int64_t dim, int64_t begin, int64_t end) {
+  const ValueBlock<kType> values(block, dim);
   F32x16 sum = zero();
-  for (int64_t i = begin * dim; i < end * dim; i += 16) {
-    sum = fma(load_values<kType>(block, i, end * dim - i), zero(), sum);
+  for (int64_t pair = begin / 2; 2 * pair < end; ++pair) {
+    for (int64_t d = 0; d < values.width; d += 16) {
+      F32x16 first, second;
+      values.visible(pair, d, begin, end, first, second);
+      sum = fma(first, zero(), fma(second, zero(), sum));
+    }
   }
   return tree_sum(sum) == 0.0f;  // x * 0 is NaN for the others
 }

@@ -90,6 +90,37 @@ inline void gelu_tanh_mul(const float* gate, const float* up, float* out, int64_
   });
 }
 
+// One round of mix.
+inline void mix_round(const float* x, float* out, int64_t run) {
+  const int64_t half = run / 2;
+  for (int64_t i = 0; half >= 16 && i < half; i += 16) {
+    F32x16 first, second;
+    load_pairs(x + 2 * i, first, second);
+    store(out + i, add(first, second));
+    store(out + half + i, sub(first, second));
+  }
+  for (int64_t i = 0; half < 16 && i < half; ++i) {
+    const float first = x[2 * i], second = x[2 * i + 1];
+    out[i] = first + second;
+    out[half + i] = first - second;
+  }
+}
+
+inline void mix(const float* x, float* out, int64_t count, int64_t run) {
+  alignas(64) float other[kMixMost];
+  int rounds = 0;
+  while (int64_t{1} << rounds < run) ++rounds;
+  for (int64_t begin = 0; begin < count; begin += run) {
+    const float* from = x + begin;
+    if (rounds == 0) out[begin] = *from;
+    for (int left = rounds; left > 0; --left) {  // the last one writes to `out`
+      float* to = left % 2 == 1 ? out + begin : other;
+      mix_round(from, to, run);
+      from = to;
+    }
+  }
+}
+
 inline void add_rows(const float* a, const float* b, float* out, int64_t count) {
   map2(a, b, out, count, [](F32x16 x, F32x16 y) { return add(x, y); });
 }

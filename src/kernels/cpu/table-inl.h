@@ -32,6 +32,7 @@ constexpr Kernels make_table(std::string_view isa, bool has_bf16) {
       .rope = rope,
       .silu_mul = silu_mul,
       .gelu_tanh_mul = gelu_tanh_mul,
+      .mix = mix,
       .add = add_rows,
       .scale = scale_row,
       .softcap = softcap_row,

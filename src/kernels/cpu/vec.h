@@ -15,7 +15,9 @@
 //   max_lane(v): the largest
 //   cvt_f16(p) cvt_bf16(p) cvt_i8(p) cvt_u8(p): 16 numbers from memory, exactly
 //   to_bf16(v, p), to_f16(v, p): rounded to nearest even, into 16 uint16
-//   load_pairs(p, a, b), store_pairs(p, a, b): 32 floats, a the even ones, b the odd ones
+//   load_pairs(p, a, b), store_pairs(p, a, b): 32 floats, a the even ones, b the odd ones;
+//   split_f16(p, a, b), split_bf16(p, a, b), split_i8(p, a, b): the same of 32 other numbers
+//   double_lanes(p, a, b): 16 floats, each twice; repeat_two(p): p[0], p[1], p[0] ...
 // U8x32: load_bytes(p), and_bytes(a, mask), sub_bytes(a, b), pick_bits(mask, a, b) = (a & mask) |
 //   (b & ~mask) in each byte; shr_words<n>, shl_words<n>: shifts of two bytes together, so that
 //   bits of the neighbour come in; lookup_bytes(table, codes): table[code & 15], signed bytes;
@@ -26,7 +28,7 @@
 //   dot_bf16(a, b, acc): pairs of products into 16 lanes
 // Words: sixteen times four bytes in an F32x16, each a float or a pair of bfloat16, which nothing
 // but these looks into: words_of(Bf16x32), pair_words(even, odd): both rounded, even first;
-//   dot_words(a, b, acc): dot_bf16; transpose16(w): w[i] lane j becomes w[j] lane i
+//   dot_words(a, b, acc): dot_bf16
 #pragma once
 
 #ifndef HEARTH_ISA

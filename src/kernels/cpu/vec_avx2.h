@@ -193,6 +193,50 @@ inline void load_pairs(const float* p, F32x16& x, F32x16& y) {
   split_pairs(p, x.a, y.a);
   split_pairs(p + 16, x.b, y.b);
 }
+inline void split_f16(const uint16_t* p, F32x16& x, F32x16& y) {
+  const auto split = [](const uint16_t* q, __m256& even, __m256& odd) {
+    const __m256i order = _mm256_setr_epi64x(0x0d0c090805040100, 0x0f0e0b0a07060302,
+                                             0x0d0c090805040100, 0x0f0e0b0a07060302);
+    const __m256i pairs = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(q));
+    const __m256i v = _mm256_permute4x64_epi64(_mm256_shuffle_epi8(pairs, order), 0xd8);
+    even = _mm256_cvtph_ps(_mm256_castsi256_si128(v));
+    odd = _mm256_cvtph_ps(_mm256_extracti128_si256(v, 1));
+  };
+  split(p, x.a, y.a);
+  split(p + 16, x.b, y.b);
+}
+inline void split_bf16(const uint16_t* p, F32x16& x, F32x16& y) {
+  const auto split = [](const uint16_t* q, __m256& even, __m256& odd) {
+    const __m256i pairs = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(q));
+    even = _mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16));
+    odd = _mm256_castsi256_ps(_mm256_and_si256(pairs, _mm256_set1_epi32(-65536)));
+  };
+  split(p, x.a, y.a);
+  split(p + 16, x.b, y.b);
+}
+inline void split_i8(const int8_t* p, F32x16& x, F32x16& y) {
+  const auto split = [](const int8_t* q, __m256& even, __m256& odd) {
+    const __m256i pairs = _mm256_cvtepi16_epi32(load_quarter(q));
+    even = _mm256_cvtepi32_ps(_mm256_srai_epi32(_mm256_slli_epi32(pairs, 24), 24));
+    odd = _mm256_cvtepi32_ps(_mm256_srai_epi32(pairs, 8));
+  };
+  split(p, x.a, y.a);
+  split(p + 16, x.b, y.b);
+}
+inline void double_lanes(const float* p, F32x16& x, F32x16& y) {
+  const auto twice = [](const float* q) {
+    const __m256i order = _mm256_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3);
+    return _mm256_permutevar8x32_ps(_mm256_castps128_ps256(_mm_loadu_ps(q)), order);
+  };
+  x = {twice(p), twice(p + 4)};
+  y = {twice(p + 8), twice(p + 12)};
+}
+inline F32x16 repeat_two(const float* p) {
+  double two;
+  memcpy(&two, p, sizeof two);
+  const __m256 all = _mm256_castpd_ps(_mm256_set1_pd(two));
+  return {all, all};
+}
 inline void join_pairs(float* p, __m256 even, __m256 odd) {
   const __m256 low = _mm256_unpacklo_ps(even, odd), high = _mm256_unpackhi_ps(even, odd);
   _mm256_storeu_ps(p, _mm256_permute2f128_ps(low, high, 0x20));
@@ -264,39 +308,6 @@ inline F32x16 pair_words(F32x16 even, F32x16 odd) {
 inline F32x16 dot_words(F32x16 x, F32x16 y, F32x16 acc) {
   return dot_bf16({_mm256_castps_si256(x.a), _mm256_castps_si256(x.b)},
                   {_mm256_castps_si256(y.a), _mm256_castps_si256(y.b)}, acc);
-}
-inline void transpose8(__m256* w) {
-  __m256 q[8];
-#pragma GCC unroll 2
-  for (int i = 0; i < 8; i += 4) {
-    const __m256 low01 = _mm256_unpacklo_ps(w[i], w[i + 1]);
-    const __m256 high01 = _mm256_unpackhi_ps(w[i], w[i + 1]);
-    const __m256 low23 = _mm256_unpacklo_ps(w[i + 2], w[i + 3]);
-    const __m256 high23 = _mm256_unpackhi_ps(w[i + 2], w[i + 3]);
-    q[i] = _mm256_shuffle_ps(low01, low23, 0x44);
-    q[i + 1] = _mm256_shuffle_ps(low01, low23, 0xee);
-    q[i + 2] = _mm256_shuffle_ps(high01, high23, 0x44);
-    q[i + 3] = _mm256_shuffle_ps(high01, high23, 0xee);
-  }
-#pragma GCC unroll 4
-  for (int k = 0; k < 4; ++k) {
-    w[k] = _mm256_permute2f128_ps(q[k], q[4 + k], 0x20);
-    w[4 + k] = _mm256_permute2f128_ps(q[k], q[4 + k], 0x31);
-  }
-}
-inline void transpose16(F32x16* w) {
-  __m256 quarter[4][8];  // rows 0-7 and 8-15 of columns 0-7, and of columns 8-15
-  for (int i = 0; i < 8; ++i) {
-    quarter[0][i] = w[i].a;
-    quarter[1][i] = w[8 + i].a;
-    quarter[2][i] = w[i].b;
-    quarter[3][i] = w[8 + i].b;
-  }
-  for (auto& q : quarter) transpose8(q);
-  for (int i = 0; i < 8; ++i) {
-    w[i] = {quarter[0][i], quarter[1][i]};
-    w[8 + i] = {quarter[2][i], quarter[3][i]};
-  }
 }
 
 }  // namespace hearth::HEARTH_ISA

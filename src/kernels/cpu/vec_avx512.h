@@ -155,6 +155,32 @@ inline void load_pairs(const float* p, F32x16& a, F32x16& b) {
   a.v = _mm512_permutex2var_ps(low, even, high);
   b.v = _mm512_permutex2var_ps(low, _mm512_add_epi32(even, _mm512_set1_epi32(1)), high);
 }
+inline void split_f16(const uint16_t* p, F32x16& a, F32x16& b) {
+  const __m512i pairs = _mm512_loadu_si512(p);
+  a.v = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(pairs));
+  b.v = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(_mm512_srli_epi32(pairs, 16)));
+}
+inline void split_bf16(const uint16_t* p, F32x16& a, F32x16& b) {
+  const __m512i pairs = _mm512_loadu_si512(p);
+  a.v = _mm512_castsi512_ps(_mm512_slli_epi32(pairs, 16));
+  b.v = _mm512_castsi512_ps(_mm512_and_si512(pairs, _mm512_set1_epi32(-65536)));
+}
+inline void split_i8(const int8_t* p, F32x16& a, F32x16& b) {
+  const __m512i pairs = _mm512_cvtepi16_epi32(load_half(p));
+  a.v = _mm512_cvtepi32_ps(_mm512_srai_epi32(_mm512_slli_epi32(pairs, 24), 24));
+  b.v = _mm512_cvtepi32_ps(_mm512_srai_epi32(pairs, 8));
+}
+inline void double_lanes(const float* p, F32x16& a, F32x16& b) {
+  const __m512i low = _mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
+  const __m512 all = _mm512_loadu_ps(p);
+  a.v = _mm512_permutexvar_ps(low, all);
+  b.v = _mm512_permutexvar_ps(_mm512_add_epi32(low, _mm512_set1_epi32(8)), all);
+}
+inline F32x16 repeat_two(const float* p) {
+  double two;
+  __builtin_memcpy(&two, p, sizeof two);
+  return {_mm512_castpd_ps(_mm512_set1_pd(two))};
+}
 inline void store_pairs(float* p, F32x16 a, F32x16 b) {
   const __m512i low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
   const __m512i high = _mm512_add_epi32(low, _mm512_set1_epi32(8));
@@ -323,32 +349,6 @@ inline F32x16 pair_words(F32x16 even, F32x16 odd) {
 }
 inline F32x16 dot_words(F32x16 a, F32x16 b, F32x16 acc) {
   return dot_bf16({_mm512_castps_si512(a.v)}, {_mm512_castps_si512(b.v)}, acc);
-}
-// Quarters of 4 x 4 first, and then the quarters among each other.
-inline void transpose16(F32x16* w) {
-  __m512 q[16];
-#pragma GCC unroll 4
-  for (int i = 0; i < 16; i += 4) {
-    const __m512 low01 = _mm512_unpacklo_ps(w[i].v, w[i + 1].v);
-    const __m512 high01 = _mm512_unpackhi_ps(w[i].v, w[i + 1].v);
-    const __m512 low23 = _mm512_unpacklo_ps(w[i + 2].v, w[i + 3].v);
-    const __m512 high23 = _mm512_unpackhi_ps(w[i + 2].v, w[i + 3].v);
-    q[i] = _mm512_shuffle_ps(low01, low23, 0x44);
-    q[i + 1] = _mm512_shuffle_ps(low01, low23, 0xee);
-    q[i + 2] = _mm512_shuffle_ps(high01, high23, 0x44);
-    q[i + 3] = _mm512_shuffle_ps(high01, high23, 0xee);
-  }
-#pragma GCC unroll 4
-  for (int k = 0; k < 4; ++k) {
-    const __m512 even_low = _mm512_shuffle_f32x4(q[k], q[4 + k], 0x88);
-    const __m512 even_high = _mm512_shuffle_f32x4(q[8 + k], q[12 + k], 0x88);
-    const __m512 odd_low = _mm512_shuffle_f32x4(q[k], q[4 + k], 0xdd);
-    const __m512 odd_high = _mm512_shuffle_f32x4(q[8 + k], q[12 + k], 0xdd);
-    w[k].v = _mm512_shuffle_f32x4(even_low, even_high, 0x88);
-    w[4 + k].v = _mm512_shuffle_f32x4(odd_low, odd_high, 0x88);
-    w[8 + k].v = _mm512_shuffle_f32x4(even_low, even_high, 0xdd);
-    w[12 + k].v = _mm512_shuffle_f32x4(odd_low, odd_high, 0xdd);
-  }
 }
 
 }  // namespace hearth::HEARTH_ISA

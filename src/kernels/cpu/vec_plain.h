@@ -171,6 +171,25 @@ inline void load_pairs(const float* p, F32x16& a, F32x16& b) {
   a = each([&](int i) { return p[2 * i]; });
   b = each([&](int i) { return p[2 * i + 1]; });
 }
+inline void split_f16(const uint16_t* p, F32x16& a, F32x16& b) {
+  a = each([&](int i) { return f16_to_f32(p[2 * i]); });
+  b = each([&](int i) { return f16_to_f32(p[2 * i + 1]); });
+}
+inline void split_bf16(const uint16_t* p, F32x16& a, F32x16& b) {
+  a = each([&](int i) { return float_of(static_cast<uint32_t>(p[2 * i]) << 16); });
+  b = each([&](int i) { return float_of(static_cast<uint32_t>(p[2 * i + 1]) << 16); });
+}
+inline void split_i8(const int8_t* p, F32x16& a, F32x16& b) {
+  a = each([&](int i) { return static_cast<float>(p[2 * i]); });
+  b = each([&](int i) { return static_cast<float>(p[2 * i + 1]); });
+}
+inline void double_lanes(const float* p, F32x16& a, F32x16& b) {
+  a = each([&](int i) { return p[i / 2]; });
+  b = each([&](int i) { return p[8 + i / 2]; });
+}
+inline F32x16 repeat_two(const float* p) {
+  return each([&](int i) { return p[i % 2]; });
+}
 inline void store_pairs(float* p, F32x16 a, F32x16 b) {
   for (int i = 0; i < 16; ++i) {
     p[2 * i] = a.v[i];
@@ -264,17 +283,6 @@ inline F32x16 pair_words(F32x16 even, F32x16 odd) {
 }
 inline F32x16 dot_words(F32x16 a, F32x16 b, F32x16 acc) {
   return dot_bf16(__builtin_bit_cast(Bf16x32, a), __builtin_bit_cast(Bf16x32, b), acc);
-}
-inline void transpose16(F32x16* w) {
-  for (int i = 0; i < 16; ++i) {
-    for (int j = 0; j < i; ++j) {
-      uint32_t first, second;
-      memcpy(&first, &w[i].v[j], 4);
-      memcpy(&second, &w[j].v[i], 4);
-      memcpy(&w[i].v[j], &second, 4);
-      memcpy(&w[j].v[i], &first, 4);
-    }
-  }
 }
 
 }  // namespace hearth::HEARTH_ISA

@@ -13,18 +13,47 @@
 namespace hearth::ref {
 namespace {
 
-std::vector<float> load(const std::byte* block, size_t head_offset, int64_t position, int dim,
-                        KvType type) {
-  std::vector<float> out(static_cast<size_t>(dim));
-  const std::byte* at = block + head_offset;
+float number(KvType type, const std::byte* numbers, int64_t index) {
+  const std::byte* at = numbers + index * kv_number_bytes(type);
+  if (type == KvType::kInt8) return static_cast<float>(static_cast<int8_t>(*at));
   if (type == KvType::kF32) {
-    std::memcpy(out.data(), at + sizeof(float) * position * dim, sizeof(float) * dim);
-    return out;
+    float x;
+    std::memcpy(&x, at, sizeof x);
+    return x;
   }
-  std::vector<uint16_t> half(static_cast<size_t>(dim));
-  std::memcpy(half.data(), at + sizeof(uint16_t) * position * dim, sizeof(uint16_t) * dim);
-  for (int d = 0; d < dim; ++d) out[d] = from_f16(half[d]);
+  uint16_t half;
+  std::memcpy(&half, at, sizeof half);
+  return type == KvType::kF16 ? from_f16(half) : from_bf16(half);
+}
+
+// One position's key or value, of which number_at(d) and scale_at(d) are the indexes.
+template <class Number, class Scale>
+std::vector<float> read(KvType type, const std::byte* numbers, int64_t width, int dim,
+                        Number number_at, Scale scale_at) {
+  std::vector<float> out;
+  for (int d = 0; d < dim; ++d) {
+    out.push_back(number(type, numbers, number_at(d)));
+    if (type == KvType::kInt8)
+      out.back() *= number(KvType::kF32, numbers + kv_numbers_bytes(type, width), scale_at(d));
+  }
   return out;
+}
+
+std::vector<float> key_of(const AttentionArgs& a, int64_t position) {
+  const int64_t slot = position % kKvBlock;
+  return read(
+      a.kv_type, a.k_blocks[position / kKvBlock] + a.k_head_offset, kv_key_width(a.head_dim),
+      a.head_dim, [&](int d) { return kv_key_at(slot, d); },
+      [&](int d) { return kv_key_scale_at(slot, d); });
+}
+
+std::vector<float> value_of(const AttentionArgs& a, int64_t position) {
+  const int64_t slot = position % kKvBlock, width = kv_value_width(a.value_dim);
+  const int64_t groups = kv_groups(a.kv_type, a.value_dim);
+  return read(
+      a.kv_type, a.v_blocks[position / kKvBlock] + a.v_head_offset, width, a.value_dim,
+      [&](int d) { return kv_value_at(slot, d, width); },
+      [&](int d) { return kv_value_scale_at(slot, d, groups); });
 }
 
 // One query head of one row.
@@ -33,10 +62,12 @@ class Item {
   Item(const AttentionArgs& args, const float* q)
       : a_(args),
         pairs_(args.compute == Compute::kBf16),
-        q_(q, q + args.head_dim),
+        q_(static_cast<size_t>(args.head_dim)),
         y_(static_cast<size_t>(args.value_dim), 0.0f) {
+    const int64_t run = kv_mixed(a_.kv_type, a_.head_dim);
+    mix(q, q_.data(), a_.head_dim, run);
     const float factor = pairs_ && a_.softcap <= 0.0f ? a_.scale * kLog2E : a_.scale;
-    for (float& x : q_) x = rounded(x * factor);
+    for (float& x : q_) x = rounded(x * (factor / static_cast<float>(run)));
   }
 
   // Positions [begin, end), all of one span.
@@ -53,7 +84,7 @@ class Item {
     for (int64_t j = begin; j < end; ++j) {
       const float wj = rounded(weight(w[static_cast<size_t>(j - begin)] - m));
       l_.lane[(pairs_ ? j / 2 : j) % 16] += wj;
-      const auto value = cached(a_.v_blocks, a_.v_head_offset, j, a_.value_dim);
+      const auto value = value_of(a_, j);
       for (int d = 0; d < a_.value_dim; ++d) y_[d] = std::fma(wj, rounded(value[d]), y_[d]);
     }
     m_ = m;
@@ -69,13 +100,8 @@ class Item {
   // kBf16 has scores in powers of two; fast tables take a nearer way to 2^x than exp.
   float weight(float x) const { return pairs_ ? exp(x * 0.69314718f) : exp(x); }
 
-  std::vector<float> cached(const std::byte* const* blocks, size_t head_offset, int64_t position,
-                            int dim) const {
-    return load(blocks[position / kKvBlock], head_offset, position % kKvBlock, dim, a_.kv_type);
-  }
-
   float score(int64_t position) const {
-    const auto key = cached(a_.k_blocks, a_.k_head_offset, position, a_.head_dim);
+    const auto key = key_of(a_, position);
     float s = 0.0f;
     for (int d = 0; d < a_.head_dim; ++d) s = std::fma(q_[d], rounded(key[d]), s);
     if (a_.softcap <= 0.0f) return s;

@@ -218,6 +218,22 @@ double log_sum_exp(const float* x, int64_t count) {
 }
 
 }  // namespace
+
+void mix(const float* x, float* out, int64_t count, int64_t run) {
+  std::copy(x, x + count, out);
+  std::vector<float> y(static_cast<size_t>(run));
+  for (int64_t begin = 0; begin < count; begin += run) {
+    float* part = out + begin;
+    for (int64_t done = 1; done < run; done *= 2) {
+      for (int64_t i = 0; i < run / 2; ++i) {
+        y[i] = part[2 * i] + part[2 * i + 1];
+        y[run / 2 + i] = part[2 * i] - part[2 * i + 1];
+      }
+      std::copy(y.begin(), y.end(), part);
+    }
+  }
+}
+
 }  // namespace ref
 
 const Kernels kRefKernels = {
@@ -230,6 +246,7 @@ const Kernels kRefKernels = {
     .rope = ref::rope,
     .silu_mul = ref::silu_mul,
     .gelu_tanh_mul = ref::gelu_tanh_mul,
+    .mix = ref::mix,
     .add = ref::add,
     .scale = ref::scale,
     .softcap = ref::softcap,

@@ -27,6 +27,8 @@ float from_bf16(uint16_t x);
 uint16_t to_f16(float x);
 float from_f16(uint16_t x);
 
+void mix(const float* x, float* out, int64_t count, int64_t run);
+
 void attention(const AttentionArgs& args);
 
 }  // namespace ref
