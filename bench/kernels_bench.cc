@@ -42,14 +42,17 @@ double cpu_now() {
   return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) * 1e-9;
 }
 
-// Any codes under small scales: every fourth byte pair could be a float16, so all stay below 1.
-std::vector<std::byte> weights(size_t bytes) {
+// Any codes under small scales: every fourth byte pair could be a float16, so all stay below 1. A
+// scale that is a power of two stands in MXFP4's first byte, where small ones are denormal.
+std::vector<std::byte> weights(const Encoding& encoding, size_t bytes) {
   std::vector<std::byte> out(bytes);
   uint32_t state = 1;
   for (auto& b : out) {
     state = state * 1664525u + 1013904223u;
     b = static_cast<std::byte>(state >> 24 & 0x2f);
   }
+  if (encoding.name == "MXFP4")
+    for (size_t at = 0; at < bytes; at += encoding.block_bytes) out[at] = std::byte{120};
   return out;
 }
 
@@ -149,7 +152,7 @@ class Bench {
     const auto bytes = e.bytes_of(static_cast<uint64_t>(set_.k * set_.outputs));
     const auto copies =
         in_cache_ ? 1 : static_cast<int64_t>(1 + (uint64_t{160} << 20) / bytes);
-    const auto w = weights(bytes * static_cast<size_t>(copies));
+    const auto w = weights(e, bytes * static_cast<size_t>(copies));
     std::printf("%-8s", e.name.data());
     for (const Compute compute : computes_) {
       if (compute >= Compute::kInt8 && !set_.kernels->has_integers(e)) continue;

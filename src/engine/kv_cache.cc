@@ -11,7 +11,10 @@
 
 namespace hearth {
 
-// A pool of equal blocks, taken from the system in slabs.
+constexpr size_t kLine = 64;  // of the processor's cache; blocks are whole lines
+
+// A pool of equal blocks, taken from the system in slabs. Behind each block lies the number of its
+// owners: sequences, and the index of prefixes.
 struct KvCache::Group {
   CacheKind kind = CacheKind::kFull;
   int32_t window = 0;
@@ -19,7 +22,6 @@ struct KvCache::Group {
   int64_t blocks_max = 0;
   int64_t blocks_made = 0;
   std::vector<std::byte*> free;
-  std::unordered_map<const std::byte*, int32_t> sharers;  // owners of blocks that have several
   struct Slab { void* base; size_t bytes; };
   std::vector<Slab> slabs;
 
@@ -32,14 +34,16 @@ struct KvCache::Group {
   bool grow() {
     int64_t count = std::min<int64_t>(64, blocks_max - blocks_made);
     if (count <= 0) return false;
-    size_t bytes = static_cast<size_t>(count) * block_bytes;
+    const size_t stride = block_bytes + kLine;
+    size_t bytes = static_cast<size_t>(count) * stride;
     void* base = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (base == MAP_FAILED) return false;
     madvise(base, bytes, MADV_HUGEPAGE);  // where the system has them
     slabs.push_back({base, bytes});
     for (int64_t i = count - 1; i >= 0; --i)
-      free.push_back(static_cast<std::byte*>(base) + static_cast<size_t>(i) * block_bytes);
+      free.push_back(static_cast<std::byte*>(base) + static_cast<size_t>(i) * stride);
     blocks_made += count;
+    free.reserve(static_cast<size_t>(blocks_made));  // so that release() allocates nothing
     return true;
   }
 
@@ -47,16 +51,20 @@ struct KvCache::Group {
     if (free.empty() && !grow()) return nullptr;
     std::byte* block = free.back();
     free.pop_back();
+    owners(block) = 1;
     return block;
   }
 
-  void share(const std::byte* block) { ++sharers.try_emplace(block, 1).first->second; }
-
+  int32_t& owners(const std::byte* block) const {
+    return *reinterpret_cast<int32_t*>(const_cast<std::byte*>(block) + block_bytes);
+  }
+  const std::byte* share(const std::byte* block) {
+    ++owners(block);
+    return block;
+  }
   // One owner less; the last one gives it back.
   void release(const std::byte* block) {
-    auto shared = sharers.find(block);
-    if (shared == sharers.end()) return free.push_back(const_cast<std::byte*>(block));
-    if (--shared->second == 1) sharers.erase(shared);
+    if (--owners(block) == 0) free.push_back(const_cast<std::byte*>(block));
   }
 };
 
@@ -64,6 +72,8 @@ struct KvCache::Sequence {
   int64_t length = 0;
   // Per group: block b holds positions [b * kKvBlock, ...); nullptr where a window has passed.
   std::vector<std::vector<const std::byte*>> blocks;
+  PrefixSalt salt = 0;
+  std::vector<PrefixNode> nodes;  // of the first whole blocks, as far as they are known
 };
 
 namespace {
@@ -107,6 +117,7 @@ Result<std::unique_ptr<KvCache>> KvCache::create(const Program& program, KvType 
     cache->layer_offset_.push_back(group.block_bytes);
     group.block_bytes += static_cast<size_t>(spec.kv_heads) * head_bytes(spec, type);
   }
+  cache->prefixes_ = std::make_unique<PrefixIndex>(cache->groups_.size());
   return cache;
 }
 
@@ -137,6 +148,7 @@ SequenceId KvCache::fork(SequenceId from) {
     for (const std::byte* block : list)
       if (block != nullptr) groups_[g]->share(block);
   }
+  for (PrefixNode node : copy.nodes) prefixes_->use(node);
   return id;
 }
 
@@ -154,8 +166,8 @@ bool KvCache::own_block_at(SequenceId id, int64_t position) {
   for (size_t g = 0; g < groups_.size(); ++g) {
     Group& group = *groups_[g];
     const std::byte*& block = sequence.blocks[g][index];
-    if (block == nullptr || !group.sharers.contains(block)) continue;
-    std::byte* own = group.take();
+    if (block == nullptr || group.owners(block) == 1) continue;
+    std::byte* own = take(g);
     if (own == nullptr) return false;
     std::memcpy(own, block, group.block_bytes);
     group.release(block);
@@ -172,7 +184,7 @@ Result<void> KvCache::reserve(SequenceId id, int64_t tokens) {
   for (size_t g = 0; g < groups_.size(); ++g) {
     auto& list = sequence.blocks[g];
     while (list.size() < wanted) {
-      std::byte* block = groups_[g]->take();
+      std::byte* block = take(g);
       if (block == nullptr) {
         rewind(id, sequence.length);
         return fail(Code::kTooLarge, "the cache is full: {} more positions do not fit",
@@ -212,6 +224,9 @@ int64_t KvCache::rewind(SequenceId id, int64_t tokens) {
     for (size_t b = first; b < list.size() && static_cast<int64_t>(b) * kKvBlock < tokens; ++b)
       if (list[b] == nullptr) tokens = 0;
   }
+  const auto known = static_cast<size_t>(tokens / kKvBlock);
+  for (; sequence.nodes.size() > known; sequence.nodes.pop_back())
+    prefixes_->drop(sequence.nodes.back());
   auto keep = static_cast<size_t>(ceil_div<int64_t>(tokens, kKvBlock));
   for (size_t g = 0; g < groups_.size(); ++g) {
     auto& list = sequence.blocks[g];
@@ -247,14 +262,150 @@ double KvCache::bytes_per_number(const Program& program, KvType type) {
   return numbers > 0 ? bytes / numbers : 0;
 }
 
+std::byte* KvCache::take(size_t g) {
+  for (;;) {
+    if (std::byte* block = groups_[g]->take(); block != nullptr) return block;
+    if (!give_up_one_prefix() && !give_up_passed_blocks(g)) return nullptr;
+  }
+}
+
+bool KvCache::give_up_one_prefix() {
+  const PrefixNode node = prefixes_->oldest();
+  if (node == kNoPrefix) return false;
+  for (size_t g = 0; g < groups_.size(); ++g)
+    if (const std::byte* block = prefixes_->blocks(node)[g]; block != nullptr)
+      groups_[g]->release(block);
+  prefixes_->remove(node);
+  return true;
+}
+
+void KvCache::forget_prefixes() {
+  while (give_up_one_prefix()) {
+  }
+}
+
+// Of texts that are in use, the blocks that every window has passed. Who adopts such a text later
+// must go back further.
+bool KvCache::give_up_passed_blocks(size_t g) {
+  if (groups_[g]->kind != CacheKind::kWindowed) return false;
+  bool any = false;
+  for (PrefixNode node : prefixes_->nodes()) {
+    const std::byte*& block = prefixes_->blocks(node)[g];
+    if (block == nullptr || groups_[g]->owners(block) > 1) continue;
+    groups_[g]->release(block);
+    block = nullptr;
+    any = true;
+  }
+  return any;
+}
+
+// How many positions of these nodes, and of a part of one more, a sequence can begin with: its
+// windows must find their blocks.
+int64_t KvCache::usable_prefix(std::span<const PrefixNode> nodes, PrefixIndex::Part part) const {
+  const auto whole = static_cast<int64_t>(nodes.size()) * kKvBlock;
+  auto has_windows = [&](int64_t length) {
+    for (size_t g = 0; g < groups_.size(); ++g) {
+      if (groups_[g]->kind != CacheKind::kWindowed) continue;
+      for (int64_t b = first_visible_block(length, groups_[g]->window); b * kKvBlock < length; ++b) {
+        const auto at = static_cast<size_t>(b);
+        const PrefixNode node = at < nodes.size() ? nodes[at] : part.node;
+        if (prefixes_->blocks(node)[g] == nullptr) return false;
+      }
+    }
+    return true;
+  };
+  if (part.tokens > 0 && has_windows(whole + part.tokens)) return whole + part.tokens;
+  for (int64_t length = whole; length > 0; length -= kKvBlock)
+    if (has_windows(length)) return length;
+  return 0;
+}
+
+int64_t KvCache::adopt(SequenceId id, PrefixSalt salt, std::span<const TokenId> tokens) {
+  Sequence& sequence = *sequences_[static_cast<size_t>(id)];
+  DCHECK(sequence.length == 0 && sequence.nodes.empty());
+  sequence.salt = salt;
+  std::vector<PrefixNode>& nodes = sequence.nodes;
+  PrefixNode last = kNoPrefix;
+  while (tokens.size() >= kKvBlock) {
+    const PrefixNode node = prefixes_->find(salt, last, tokens.first(kKvBlock));
+    if (node == kNoPrefix) break;
+    nodes.push_back(last = node);
+    tokens = tokens.subspan(kKvBlock);
+  }
+  const PrefixIndex::Part part = prefixes_->find_part(salt, last, tokens);
+  sequence.length = usable_prefix(nodes, part);
+  const auto whole = static_cast<size_t>(sequence.length / kKvBlock);
+  const auto filled = static_cast<size_t>(ceil_div<int64_t>(sequence.length, kKvBlock));
+  for (size_t g = 0; g < groups_.size(); ++g) {
+    size_t visible = 0;
+    if (groups_[g]->kind == CacheKind::kWindowed)
+      visible = static_cast<size_t>(first_visible_block(sequence.length, groups_[g]->window));
+    auto& list = sequence.blocks[g];
+    list.assign(filled, nullptr);
+    for (size_t b = visible; b < filled; ++b)
+      list[b] = groups_[g]->share(prefixes_->blocks(b < nodes.size() ? nodes[b] : part.node)[g]);
+  }
+  nodes.resize(whole);
+  for (PrefixNode node : nodes) prefixes_->use(node);
+  return sequence.length;
+}
+
+// The sequence's block becomes the node's, or the other way round: they hold the same bits.
+void KvCache::join_node(Sequence& sequence, PrefixNode node, size_t b) {
+  for (size_t g = 0; g < groups_.size(); ++g) {
+    const std::byte*& theirs = prefixes_->blocks(node)[g];
+    const std::byte*& own = sequence.blocks[g][b];
+    if (own == nullptr || own == theirs) continue;
+    if (theirs == nullptr) {
+      theirs = groups_[g]->share(own);
+    } else {
+      groups_[g]->release(own);
+      own = groups_[g]->share(theirs);
+    }
+  }
+}
+
+void KvCache::publish(SequenceId id, std::span<const TokenId> tokens) {
+  Sequence& sequence = *sequences_[static_cast<size_t>(id)];
+  DCHECK(static_cast<int64_t>(tokens.size()) >= sequence.length);
+  for (size_t b = sequence.nodes.size(); static_cast<int64_t>(b + 1) * kKvBlock <= sequence.length;
+       ++b) {
+    const PrefixNode parent = b == 0 ? kNoPrefix : sequence.nodes.back();
+    const auto own = tokens.subspan(b * kKvBlock, kKvBlock);
+    PrefixNode node = prefixes_->find(sequence.salt, parent, own);
+    if (node == kNoPrefix) node = prefixes_->add(sequence.salt, parent, own);
+    else prefixes_->use(node);
+    join_node(sequence, node, b);
+    sequence.nodes.push_back(node);
+  }
+}
+
 int64_t KvCache::blocks_used() const {
-  int64_t used = 0;
+  int64_t used = -blocks_kept();
   for (const auto& group : groups_)
     used += group->blocks_made - static_cast<int64_t>(group->free.size());
   return used;
 }
 
+int64_t KvCache::blocks_kept() const {
+  int64_t kept = 0;
+  for (PrefixNode node : prefixes_->nodes())
+    for (size_t g = 0; g < groups_.size(); ++g) {
+      const std::byte* block = prefixes_->blocks(node)[g];
+      kept += block != nullptr && groups_[g]->owners(block) == 1;
+    }
+  return kept;
+}
+
 void KvCache::check_integrity() const {
+  prefixes_->check_integrity();
+  std::unordered_map<PrefixNode, int32_t> users;
+  for (const auto& sequence : sequences_) {
+    if (sequence == nullptr) continue;
+    CHECK(static_cast<int64_t>(sequence->nodes.size()) * kKvBlock <= sequence->length);
+    for (PrefixNode node : sequence->nodes) ++users[node];
+  }
+  for (PrefixNode node : prefixes_->nodes()) CHECK(prefixes_->users(node) == users[node]);
   for (size_t g = 0; g < groups_.size(); ++g) {
     Group& group = *groups_[g];
     std::unordered_map<const std::byte*, int32_t> owners;
@@ -263,12 +414,10 @@ void KvCache::check_integrity() const {
       if (sequence != nullptr)
         for (const std::byte* block : sequence->blocks[g])
           if (block != nullptr) ++owners[block];
+    for (PrefixNode node : prefixes_->nodes())
+      if (const std::byte* block = prefixes_->blocks(node)[g]; block != nullptr) ++owners[block];
     for (const std::byte* block : group.free) CHECK(owners[block] == 0);
-    for (auto [block, count] : owners) {
-      auto shared = group.sharers.find(block);
-      CHECK(count <= 1 ? shared == group.sharers.end()
-                       : shared != group.sharers.end() && shared->second == count);
-    }
+    for (auto [block, count] : owners) CHECK(count == 0 || group.owners(block) == count);
     CHECK(static_cast<int64_t>(owners.size()) == group.blocks_made);
   }
 }

@@ -2,7 +2,9 @@
 // Layers of one kind and window share a group; a block of a group holds its positions for every
 // layer of the group. A sequence has one block list per group. Windowed groups give blocks back
 // as soon as no later position can see them. Sequences that came from one by fork() share its
-// blocks until one of them writes.
+// blocks until one of them writes; so do those that begin alike, through an index of what was
+// computed before (prefix_index.h), whose blocks are given up, the least recently used first, when
+// the pool is spent.
 //
 // One thread at a time (the engine's); kernels only read and write through the addresses.
 #pragma once
@@ -14,6 +16,7 @@
 
 #include "base/result.h"
 #include "engine/batch.h"
+#include "engine/prefix_index.h"
 #include "kernels/api.h"
 #include "nn/program.h"
 
@@ -32,6 +35,15 @@ class KvCache {
   // A sequence that holds what `sequence` holds. Costs nothing until one of the two writes into a
   // block of both, which is then copied.
   SequenceId fork(SequenceId sequence);
+  // A new sequence takes over what is known of `tokens` under a salt: positions below the answer
+  // need not be computed. REQUIRES: length() is 0, and no position was reserved.
+  int64_t adopt(SequenceId sequence, PrefixSalt salt, std::span<const TokenId> tokens);
+  // Makes known what the sequence's whole blocks hold, for others to adopt. `tokens`: those of
+  // positions [0, length()). Only new blocks cost something. Before a salt is given by adopt() it
+  // is 0.
+  void publish(SequenceId sequence, std::span<const TokenId> tokens);
+  // Gives up all that no sequence uses.
+  void forget_prefixes();
   // Room for so many sequences of `tokens_each` positions, where that is more than before.
   void grow(int64_t sequences, int64_t tokens_each);
 
@@ -54,7 +66,9 @@ class KvCache {
   KvType type() const { return type_; }
   // What the caches of a program take for a number of a key or value, scales included.
   static double bytes_per_number(const Program& program, KvType type);
+  // Blocks that sequences hold, and those that are kept only to be adopted.
   int64_t blocks_used() const;
+  int64_t blocks_kept() const;
 
   // Every block is free or in as many lists as it has owners; CHECKs.
   void check_integrity() const;
@@ -64,6 +78,11 @@ class KvCache {
   struct Sequence;
   KvCache() = default;
   bool own_block_at(SequenceId sequence, int64_t position);
+  std::byte* take(size_t group);
+  bool give_up_one_prefix();
+  bool give_up_passed_blocks(size_t group);
+  int64_t usable_prefix(std::span<const PrefixNode> nodes, PrefixIndex::Part part) const;
+  void join_node(Sequence& sequence, PrefixNode node, size_t block);
   const CacheSpec& spec(int32_t index) const { return specs_[static_cast<size_t>(index)]; }
 
   KvType type_ = KvType::kF16;
@@ -72,6 +91,7 @@ class KvCache {
   std::vector<size_t> layer_offset_;  // cache index -> offset of its keys inside a block
   std::vector<std::unique_ptr<Group>> groups_;
   std::vector<std::unique_ptr<Sequence>> sequences_;
+  std::unique_ptr<PrefixIndex> prefixes_;
 };
 
 }  // namespace hearth

@@ -16,9 +16,9 @@
 
 namespace hearth::HEARTH_ISA {
 
-// A decoder gives a block as scales and biases, which may come at any time before the lines of their
-// groups, and units: unit<kCount>(group, f) calls f(lines) once for the lines of groups
-// [group, group + kCount), in which they are numbered from 0 on. Units come in order.
+// A decoder gives a block as scales and biases, which come before the lines of their groups, and
+// units: unit<kCount>(group, f) calls f(lines) once for the lines of groups [group, group + kCount),
+// in which they are numbered from 0 on. Units come in order.
 //
 // This one puts them into a piece (where those of kPanels panels lie side by side). `ahead` is
 // memory that will be wanted next: as many bytes are fetched there as are read, little by little,
@@ -200,8 +200,8 @@ struct RaisedLevels {
 };
 inline constexpr RaisedLevels kIq4Raised(kIq4Levels, 128), kMxfp4Raised(kMxfp4Levels, 16);
 
-HEARTH_INLINE inline void put_levels(const uint8_t* levels, Rows rows, int64_t at, int group, auto& out) {
-  out.template unit<1>(group, [&](auto& lines) HEARTH_INLINE {
+HEARTH_INLINE inline void put_levels(const uint8_t* levels, Rows rows, int64_t at, auto& out) {
+  out.template unit<1>(0, [&](auto& lines) HEARTH_INLINE {
     U8x64 packed[4];
     take_lines(rows, at, out, packed);
 #pragma GCC unroll 4
@@ -217,7 +217,7 @@ struct PanelIQ4_NL : IQ4_NL {
   static constexpr bool kBias = false;
   HEARTH_INLINE static void block(Rows rows, int64_t at, auto& out) {
     out.scale(0, first_halves(rows, at, out));
-    put_levels(kIq4Raised.of, rows, at + int64_t{offsetof(BlockIQ4_NL, qs)}, 0, out);
+    put_levels(kIq4Raised.of, rows, at + int64_t{offsetof(BlockIQ4_NL, qs)}, out);
   }
 };
 
@@ -229,7 +229,7 @@ struct PanelMXFP4 : MXFP4 {
     load_lines(rows, at, header);
     out.scale(0, half_power(header[0]));
     fetch_line(out, 16);
-    put_levels(kMxfp4Raised.of, rows, at + int64_t{offsetof(BlockMXFP4, qs)}, 0, out);
+    put_levels(kMxfp4Raised.of, rows, at + int64_t{offsetof(BlockMXFP4, qs)}, out);
   }
 };
 

@@ -1,0 +1,110 @@
+// PrefixIndex: which blocks of the cache hold what text, so that requests which begin alike share
+// them. A tree: a node is one whole block of kKvBlock tokens after the node of the block before it,
+// under a salt (tenant, model, adapter, precision: whatever must not be mixed). Tokens are compared,
+// not only their hashes: two texts are never taken for each other.
+//
+// A node is in use while a live sequence holds it; a sequence that holds a node holds its ancestors
+// too. Nodes that nobody uses stay, the least recently used first to go, children before parents.
+// The blocks themselves belong to KvCache, which counts the index as one of their owners.
+//
+// Nothing is allocated but for a new node beyond the most that there ever were. One thread at a time.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "kernels/kv.h"
+#include "tokenizer/tokenizer.h"
+
+namespace hearth {
+
+using PrefixNode = int32_t;
+inline constexpr PrefixNode kNoPrefix = -1;
+
+// What two texts must have in common besides their tokens.
+using PrefixSalt = uint64_t;
+
+class PrefixIndex {
+ public:
+  // `groups` blocks a node, one per group of layers.
+  explicit PrefixIndex(size_t groups) : groups_(groups), heads_(1024, kNoPrefix) {}
+
+  // The node of these kKvBlock tokens after `parent` (kNoPrefix: at the beginning).
+  PrefixNode find(PrefixSalt salt, PrefixNode parent, std::span<const TokenId> tokens) const;
+
+  // Among the nodes after `parent`, the one that begins with the most of `tokens` (fewer than a
+  // block of them, or more), and how many: at least one, else kNoPrefix.
+  struct Part {
+    PrefixNode node = kNoPrefix;
+    int64_t tokens = 0;
+  };
+  Part find_part(PrefixSalt salt, PrefixNode parent, std::span<const TokenId> tokens) const;
+
+  // A new node, in use once. REQUIRES: find() has none, and `parent` is in use.
+  PrefixNode add(PrefixSalt salt, PrefixNode parent, std::span<const TokenId> tokens);
+
+  // One user more, or one less. REQUIRES: ancestors are taken before and dropped after.
+  void use(PrefixNode node);
+  void drop(PrefixNode node);
+
+  // The least recently used node that nobody uses, kNoPrefix when all are in use.
+  PrefixNode oldest() const { return free_ends_.next; }
+  // REQUIRES: oldest().
+  void remove(PrefixNode node);
+
+  // The block of a group; nullptr where a window has passed or it was given up.
+  std::span<const std::byte*> blocks(PrefixNode node);
+  std::span<const std::byte* const> blocks(PrefixNode node) const;
+
+  // Every node that there is, in no order; for checks.
+  std::vector<PrefixNode> nodes() const;
+  int32_t users(PrefixNode node) const { return at(node).users; }
+  // Links, counts and hashes agree; CHECKs.
+  void check_integrity() const;
+
+ private:
+  struct Node {
+    PrefixSalt salt = 0;
+    PrefixNode parent = kNoPrefix;
+    PrefixNode same_hash = kNoPrefix;              // the next in its bucket, or of the spare nodes
+    PrefixNode first_child = kNoPrefix;
+    PrefixNode next_sibling = kNoPrefix, previous_sibling = kNoPrefix;
+    PrefixNode newer = kNoPrefix, older = kNoPrefix;  // among those that nobody uses
+    int32_t users = 0;
+    bool exists = false;
+    std::array<TokenId, kKvBlock> tokens = {};
+  };
+  struct Ends {
+    PrefixNode next = kNoPrefix, last = kNoPrefix;  // the oldest, and the newest
+  };
+
+  Node& at(PrefixNode node) { return nodes_[static_cast<size_t>(node)]; }
+  const Node& at(PrefixNode node) const { return nodes_[static_cast<size_t>(node)]; }
+  size_t bucket(PrefixSalt salt, PrefixNode parent, std::span<const TokenId> tokens) const;
+  size_t bucket_of(const Node& node) const { return bucket(node.salt, node.parent, node.tokens); }
+  PrefixNode first_child_of(PrefixNode parent) const {
+    return parent == kNoPrefix ? first_root_ : at(parent).first_child;
+  }
+  PrefixNode& first_child_of(PrefixNode parent) {
+    return parent == kNoPrefix ? first_root_ : at(parent).first_child;
+  }
+  void link_sibling(PrefixNode node);
+  void unlink_sibling(PrefixNode node);
+  void link_free(PrefixNode node);
+  void unlink_free(PrefixNode node);
+  void grow_buckets();
+
+  size_t groups_;
+  std::vector<Node> nodes_;
+  std::vector<const std::byte*> blocks_;  // [node][group]
+  std::vector<PrefixNode> heads_;         // of buckets; a power of two
+  PrefixNode spare_ = kNoPrefix;
+  PrefixNode first_root_ = kNoPrefix;
+  Ends free_ends_;
+  size_t count_ = 0;
+};
+
+}  // namespace hearth
