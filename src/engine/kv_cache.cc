@@ -306,7 +306,8 @@ int64_t KvCache::usable_prefix(std::span<const PrefixNode> nodes, PrefixIndex::P
   auto has_windows = [&](int64_t length) {
     for (size_t g = 0; g < groups_.size(); ++g) {
       if (groups_[g]->kind != CacheKind::kWindowed) continue;
-      for (int64_t b = first_visible_block(length, groups_[g]->window); b * kKvBlock < length; ++b) {
+      int64_t b = first_visible_block(length, groups_[g]->window);
+      for (; b * kKvBlock < length; ++b) {
         const auto at = static_cast<size_t>(b);
         const PrefixNode node = at < nodes.size() ? nodes[at] : part.node;
         if (prefixes_->blocks(node)[g] == nullptr) return false;

@@ -94,8 +94,10 @@ class Sharing : public testing::Test {
   }
   void extend(Text& text) {
     const auto length = static_cast<size_t>(cache->length(text.id));
-    if (length == text.tokens.size())
-      for (size_t i = pick(70) + 1; i > 0; --i) text.tokens.push_back(static_cast<TokenId>(pick(3)));
+    if (length == text.tokens.size()) {
+      for (size_t i = pick(70) + 1; i > 0; --i)
+        text.tokens.push_back(static_cast<TokenId>(pick(3)));
+    }
     compute(text, length + 1 + pick(text.tokens.size() - length));
   }
   void fork(const Text& text) {

@@ -1,13 +1,14 @@
 // PrefixIndex: which blocks of the cache hold what text, so that requests which begin alike share
-// them. A tree: a node is one whole block of kKvBlock tokens after the node of the block before it,
-// under a salt (tenant, model, adapter, precision: whatever must not be mixed). Tokens are compared,
-// not only their hashes: two texts are never taken for each other.
+// them. A tree: a node is one whole block of kKvBlock tokens after the node of the block before
+// it, under a salt (tenant, model, adapter, precision: whatever must not be mixed). Tokens are
+// compared, not only their hashes: two texts are never taken for each other.
 //
 // A node is in use while a live sequence holds it; a sequence that holds a node holds its ancestors
 // too. Nodes that nobody uses stay, the least recently used first to go, children before parents.
 // The blocks themselves belong to KvCache, which counts the index as one of their owners.
 //
-// Nothing is allocated but for a new node beyond the most that there ever were. One thread at a time.
+// Nothing is allocated but for a new node beyond the most that there ever were. One thread at a
+// time.
 #pragma once
 
 #include <array>

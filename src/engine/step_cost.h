@@ -1,8 +1,8 @@
 // StepCost: how long a step will take, learned from the steps before it:
 //   seconds = fixed + per_token * tokens + per_pair * (pairs of a new token and one that it sees)
 // by recursive least squares with forgetting (Plackett 1950), so that it follows a machine whose
-// other work comes and goes. A step that took far longer than was foreseen counts as somewhat longer:
-// one that was preempted says little about the next.
+// other work comes and goes. A step that took far longer than was foreseen counts as somewhat
+// longer: one that was preempted says little about the next.
 //
 // Nothing is allocated. One thread at a time.
 #pragma once

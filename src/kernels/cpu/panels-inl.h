@@ -17,7 +17,7 @@
 namespace hearth::HEARTH_ISA {
 
 // A decoder gives a block as scales and biases, which come before the lines of their groups, and
-// units: unit<kCount>(group, f) calls f(lines) once for the lines of groups [group, group + kCount),
+// units: unit<kCount>(group, f) calls f(lines) once for the lines of kCount groups from `group` on,
 // in which they are numbered from 0 on. Units come in order.
 //
 // This one puts them into a piece (where those of kPanels panels lie side by side). `ahead` is
