@@ -23,6 +23,17 @@ struct I32x16 {
   __m512i v;
 };
 
+// In every lane of 16 bytes: word j of a[i] becomes word i of out[j].
+inline void turn_words(const __m512i* a, U8x64* out) {
+  const __m512i ab_low = _mm512_unpacklo_epi32(a[0], a[1]);
+  const __m512i ab_high = _mm512_unpackhi_epi32(a[0], a[1]);
+  const __m512i cd_low = _mm512_unpacklo_epi32(a[2], a[3]);
+  const __m512i cd_high = _mm512_unpackhi_epi32(a[2], a[3]);
+  out[0].v = _mm512_unpacklo_epi64(ab_low, cd_low);
+  out[1].v = _mm512_unpackhi_epi64(ab_low, cd_low);
+  out[2].v = _mm512_unpacklo_epi64(ab_high, cd_high);
+  out[3].v = _mm512_unpackhi_epi64(ab_high, cd_high);
+}
 // Sixteen bytes of rows 0, 4, 8 and 12 from `first` on.
 inline __m512i four_chunks(const uint8_t* first, int64_t stride) {
   const uint8_t *b = first + 4 * stride, *c = first + 8 * stride, *d = c + 4 * stride;
@@ -34,14 +45,7 @@ inline void load_lines(Rows rows, int64_t at, U8x64* out) {
   __m512i a[4];
 #pragma GCC unroll 4
   for (int i = 0; i < 4; ++i) a[i] = four_chunks(rows[i] + at, rows.stride);
-  const __m512i ab_low = _mm512_unpacklo_epi32(a[0], a[1]);
-  const __m512i ab_high = _mm512_unpackhi_epi32(a[0], a[1]);
-  const __m512i cd_low = _mm512_unpacklo_epi32(a[2], a[3]);
-  const __m512i cd_high = _mm512_unpackhi_epi32(a[2], a[3]);
-  out[0].v = _mm512_unpacklo_epi64(ab_low, cd_low);
-  out[1].v = _mm512_unpackhi_epi64(ab_low, cd_low);
-  out[2].v = _mm512_unpacklo_epi64(ab_high, cd_high);
-  out[3].v = _mm512_unpackhi_epi64(ab_high, cd_high);
+  turn_words(a, out);
 }
 // Thirty-two bytes of each of 16 rows: half the loads, and each lane of 16 bytes changes its place
 // once.
@@ -51,7 +55,7 @@ inline __m512i two_rows(const uint8_t* first, const uint8_t* second) {
       _mm256_loadu_si256(reinterpret_cast<const __m256i*>(second)), 1);
 }
 inline void load_wide(Rows rows, int64_t at, U8x64* out) {
-  __m512i part[2][4];  // [rows 0 - 7 or 8 - 15][words j and 4 + j]
+  U8x64 part[2][4];  // [rows 0 - 7 or 8 - 15][words j and 4 + j]
 #pragma GCC unroll 2
   for (int h = 0; h < 2; ++h) {
     __m512i a[4];
@@ -60,19 +64,12 @@ inline void load_wide(Rows rows, int64_t at, U8x64* out) {
       const uint8_t* row = rows.first + at + i * rows.stride + 8 * h * rows.stride;
       a[i] = two_rows(row, row + 4 * rows.stride);
     }
-    const __m512i ab_low = _mm512_unpacklo_epi32(a[0], a[1]);
-    const __m512i ab_high = _mm512_unpackhi_epi32(a[0], a[1]);
-    const __m512i cd_low = _mm512_unpacklo_epi32(a[2], a[3]);
-    const __m512i cd_high = _mm512_unpackhi_epi32(a[2], a[3]);
-    part[h][0] = _mm512_unpacklo_epi64(ab_low, cd_low);
-    part[h][1] = _mm512_unpackhi_epi64(ab_low, cd_low);
-    part[h][2] = _mm512_unpacklo_epi64(ab_high, cd_high);
-    part[h][3] = _mm512_unpackhi_epi64(ab_high, cd_high);
+    turn_words(a, part[h]);
   }
 #pragma GCC unroll 4
   for (int j = 0; j < 4; ++j) {
-    out[j].v = _mm512_shuffle_i32x4(part[0][j], part[1][j], 0x88);
-    out[4 + j].v = _mm512_shuffle_i32x4(part[0][j], part[1][j], 0xdd);
+    out[j].v = _mm512_shuffle_i32x4(part[0][j].v, part[1][j].v, 0x88);
+    out[4 + j].v = _mm512_shuffle_i32x4(part[0][j].v, part[1][j].v, 0xdd);
   }
 }
 inline U8x64 load_line(const uint8_t* p) { return {_mm512_loadu_si512(p)}; }
