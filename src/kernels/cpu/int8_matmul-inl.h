@@ -202,10 +202,10 @@ void decode_panel(const Encoding& encoding, Rows rows, int64_t blocks, int panel
                     ahead, Format::kGroup / 4};
   for (int64_t b = 0; b < blocks; ++b) {
     if constexpr (__is_same(Format, PanelUnpacked)) {
-      Format::block(encoding, rows, 0, out);
+      Format::block(encoding, rows, out);
       rows.first += encoding.block_bytes;
     } else {
-      Format::block(rows, 0, out);
+      Format::block(rows, out);
       rows.first += Format::kBytes;
     }
     out.scales += Format::kElems / Format::kGroup * kStripRows;

@@ -129,7 +129,7 @@ void row_products(Rows rows, int64_t blocks, RowOfX x, float* sums, const uint8_
   late.count = 0;
   F32x16 scales[RowProducts<Format>::kGroups], biases[RowProducts<Format>::kGroups];
   RowProducts<Format> out = {ahead, x, load(sums), &late, scales, biases};
-  for (int64_t b = 0; b < blocks; ++b, rows.first += Format::kBytes) Format::block(rows, 0, out);
+  for (int64_t b = 0; b < blocks; ++b, rows.first += Format::kBytes) Format::block(rows, out);
   for (int i = 0; i < late.count; ++i)
     out.acc = fma(load(late.of[i].scale), load(late.of[i].sum), out.acc);
   store(sums, out.acc);

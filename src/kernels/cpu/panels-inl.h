@@ -2,8 +2,8 @@
 // their codes as unsigned bytes, with a scale for each row and group of values:
 //   weight = scale * (code - offset), or scale * code + bias.
 // struct NAME has the sizes of its block, kGroup (values under one scale: 16 or 32), kOffsetBits
-// (offset = 2^kOffsetBits, or no offset when 0), kBias, and block(rows, at, out), which reads the
-// block at byte `at` of each row. The readable truth is encoding->decode.
+// (offset = 2^kOffsetBits, or no offset when 0), kBias, and block(rows, out), which reads a block
+// of each row. The readable truth is encoding->decode.
 #pragma once
 
 #include <cstddef>
@@ -119,20 +119,20 @@ HEARTH_INLINE inline void put_nibbles(Rows rows, int64_t at, auto& out) {
 struct PanelQ4_0 : Q4_0 {
   static constexpr int kGroup = 32, kOffsetBits = 3;
   static constexpr bool kBias = false;
-  HEARTH_INLINE static void block(Rows rows, int64_t at, auto& out) {
-    out.scale(0, first_halves(rows, at, out));
-    put_nibbles(rows, at + int64_t{offsetof(BlockQ4_0, qs)}, out);
+  HEARTH_INLINE static void block(Rows rows, auto& out) {
+    out.scale(0, first_halves(rows, 0, out));
+    put_nibbles(rows, int64_t{offsetof(BlockQ4_0, qs)}, out);
   }
 };
 
 struct PanelQ4_1 : Q4_1 {
   static constexpr int kGroup = 32, kOffsetBits = 0;
   static constexpr bool kBias = true;
-  HEARTH_INLINE static void block(Rows rows, int64_t at, auto& out) {
-    const U8x64 both = first_words(rows, at, out);
+  HEARTH_INLINE static void block(Rows rows, auto& out) {
+    const U8x64 both = first_words(rows, 0, out);
     out.scale(0, halves_low(both));
     out.bias(0, halves_high(both));
-    put_nibbles(rows, at + int64_t{offsetof(BlockQ4_1, qs)}, out);
+    put_nibbles(rows, int64_t{offsetof(BlockQ4_1, qs)}, out);
   }
 };
 
@@ -158,9 +158,9 @@ HEARTH_INLINE inline void put_fives(Rows rows, int64_t nibbles, int64_t high, au
 struct PanelQ5_0 : Q5_0 {
   static constexpr int kGroup = 32, kOffsetBits = 4;
   static constexpr bool kBias = false;
-  HEARTH_INLINE static void block(Rows rows, int64_t at, auto& out) {
-    out.scale(0, first_halves(rows, at, out));
-    put_fives(rows, at + int64_t{offsetof(BlockQ5_0, qs)}, at + int64_t{offsetof(BlockQ5_0, qh)},
+  HEARTH_INLINE static void block(Rows rows, auto& out) {
+    out.scale(0, first_halves(rows, 0, out));
+    put_fives(rows, int64_t{offsetof(BlockQ5_0, qs)}, int64_t{offsetof(BlockQ5_0, qh)},
               out);
   }
 };
@@ -168,11 +168,11 @@ struct PanelQ5_0 : Q5_0 {
 struct PanelQ5_1 : Q5_1 {
   static constexpr int kGroup = 32, kOffsetBits = 0;
   static constexpr bool kBias = true;
-  HEARTH_INLINE static void block(Rows rows, int64_t at, auto& out) {
-    const U8x64 both = first_words(rows, at, out);
+  HEARTH_INLINE static void block(Rows rows, auto& out) {
+    const U8x64 both = first_words(rows, 0, out);
     out.scale(0, halves_low(both));
     out.bias(0, halves_high(both));
-    put_fives(rows, at + int64_t{offsetof(BlockQ5_1, qs)}, at + int64_t{offsetof(BlockQ5_1, qh)},
+    put_fives(rows, int64_t{offsetof(BlockQ5_1, qs)}, int64_t{offsetof(BlockQ5_1, qh)},
               out);
   }
 };
@@ -180,11 +180,11 @@ struct PanelQ5_1 : Q5_1 {
 struct PanelQ8_0 : Q8_0 {
   static constexpr int kGroup = 32, kOffsetBits = 7;
   static constexpr bool kBias = false;
-  HEARTH_INLINE static void block(Rows rows, int64_t at, auto& out) {
-    out.scale(0, first_halves(rows, at, out));
+  HEARTH_INLINE static void block(Rows rows, auto& out) {
+    out.scale(0, first_halves(rows, 0, out));
     out.template unit<1>(0, [&](auto& lines) HEARTH_INLINE {
       U8x64 codes[8];
-      take_wide(rows, at + int64_t{offsetof(BlockQ8_0, qs)}, out, codes);
+      take_wide(rows, int64_t{offsetof(BlockQ8_0, qs)}, out, codes);
 #pragma GCC unroll 8
       for (int i = 0; i < 8; ++i) lines.line(i, flip_line(codes[i], 128));
     });
@@ -215,30 +215,30 @@ HEARTH_INLINE inline void put_levels(const uint8_t* levels, Rows rows, int64_t a
 struct PanelIQ4_NL : IQ4_NL {
   static constexpr int kGroup = 32, kOffsetBits = 7;
   static constexpr bool kBias = false;
-  HEARTH_INLINE static void block(Rows rows, int64_t at, auto& out) {
-    out.scale(0, first_halves(rows, at, out));
-    put_levels(kIq4Raised.of, rows, at + int64_t{offsetof(BlockIQ4_NL, qs)}, out);
+  HEARTH_INLINE static void block(Rows rows, auto& out) {
+    out.scale(0, first_halves(rows, 0, out));
+    put_levels(kIq4Raised.of, rows, int64_t{offsetof(BlockIQ4_NL, qs)}, out);
   }
 };
 
 struct PanelMXFP4 : MXFP4 {
   static constexpr int kGroup = 32, kOffsetBits = 4;
   static constexpr bool kBias = false;
-  HEARTH_INLINE static void block(Rows rows, int64_t at, auto& out) {
+  HEARTH_INLINE static void block(Rows rows, auto& out) {
     U8x64 header[4];
-    load_lines(rows, at, header);
+    load_lines(rows, 0, header);
     out.scale(0, half_power(header[0]));
     fetch_line(out, 16);
-    put_levels(kMxfp4Raised.of, rows, at + int64_t{offsetof(BlockMXFP4, qs)}, out);
+    put_levels(kMxfp4Raised.of, rows, int64_t{offsetof(BlockMXFP4, qs)}, out);
   }
 };
 
 struct PanelIQ4_XS : IQ4_XS {
   static constexpr int kGroup = 32, kOffsetBits = 7;
   static constexpr bool kBias = false;
-  HEARTH_INLINE static void block(Rows rows, int64_t at, auto& out) {
+  HEARTH_INLINE static void block(Rows rows, auto& out) {
     U8x64 header[4];
-    take_lines(rows, at, out, header);
+    take_lines(rows, 0, out, header);
     const F32x16 d = halves_low(header[0]);
     scales<0>(d, header, out);
     scales<1>(d, header, out);
@@ -247,7 +247,7 @@ struct PanelIQ4_XS : IQ4_XS {
     for (int pair = 0; pair < 4; ++pair) {
       out.template unit<2>(2 * pair, [&](auto& lines) HEARTH_INLINE {
         U8x64 packed[8];
-        take_wide(rows, at + int64_t{offsetof(BlockIQ4_XS, qs)} + 32 * pair, out, packed);
+        take_wide(rows, int64_t{offsetof(BlockIQ4_XS, qs)} + 32 * pair, out, packed);
 #pragma GCC unroll 8
         for (int i = 0; i < 8; ++i) {
           const int line = 8 * (i / 4) + i % 4;
@@ -270,9 +270,9 @@ struct PanelIQ4_XS : IQ4_XS {
 };
 
 // The header of Q4_K and Q5_K: d, dmin, and eight pairs of six-bit scale and minimum.
-HEARTH_INLINE inline void put_group_scales(Rows rows, int64_t at, auto& out) {
+HEARTH_INLINE inline void put_group_scales(Rows rows, auto& out) {
   U8x64 h[4];
-  take_lines(rows, at, out, h);
+  take_lines(rows, 0, out, h);
   const F32x16 d = halves_low(h[0]), dmin = sub(zero(), halves_high(h[0]));
   const U8x64 upper = and_line(shr_line<2>(h[1]), 0x30);
   const U8x64 upper_min = and_line(shr_line<2>(h[2]), 0x30);
@@ -288,9 +288,9 @@ HEARTH_INLINE inline void put_group_scales(Rows rows, int64_t at, auto& out) {
 struct PanelQ4_K : Q4_K {
   static constexpr int kGroup = 32, kOffsetBits = 0;
   static constexpr bool kBias = true;
-  HEARTH_INLINE static void block(Rows rows, int64_t at, auto& out) {
-    put_group_scales(rows, at, out);
-    const int64_t qs = at + int64_t{offsetof(BlockQ4_K, qs)};
+  HEARTH_INLINE static void block(Rows rows, auto& out) {
+    put_group_scales(rows, out);
+    const int64_t qs = int64_t{offsetof(BlockQ4_K, qs)};
     for (int pair = 0; pair < 4; ++pair) {
       out.template unit<2>(2 * pair, [&](auto& lines) HEARTH_INLINE {
         U8x64 packed[8];
@@ -305,10 +305,10 @@ struct PanelQ4_K : Q4_K {
 struct PanelQ5_K : Q5_K {
   static constexpr int kGroup = 32, kOffsetBits = 0;
   static constexpr bool kBias = true;
-  HEARTH_INLINE static void block(Rows rows, int64_t at, auto& out) {
-    put_group_scales(rows, at, out);
-    const int64_t qs = at + int64_t{offsetof(BlockQ5_K, qs)};
-    const int64_t qh = at + int64_t{offsetof(BlockQ5_K, qh)};
+  HEARTH_INLINE static void block(Rows rows, auto& out) {
+    put_group_scales(rows, out);
+    const int64_t qs = int64_t{offsetof(BlockQ5_K, qs)};
+    const int64_t qh = int64_t{offsetof(BlockQ5_K, qh)};
     U8x64 high[8];  // the pair's two bits lowest
     take_wide(rows, qh, out, high);
     for (int pair = 0; pair < 4; ++pair) {
@@ -330,10 +330,10 @@ struct PanelQ5_K : Q5_K {
 struct PanelQ6_K : Q6_K {
   static constexpr int kGroup = 16, kOffsetBits = 5;
   static constexpr bool kBias = false;
-  HEARTH_INLINE static void block(Rows rows, int64_t at, auto& out) {
-    const F32x16 d = last_halves(rows, at + kBytes, out);
+  HEARTH_INLINE static void block(Rows rows, auto& out) {
+    const F32x16 d = last_halves(rows, kBytes, out);
     U8x64 scales[4];
-    take_lines(rows, at + int64_t{offsetof(BlockQ6_K, scales)}, out, scales);
+    take_lines(rows, int64_t{offsetof(BlockQ6_K, scales)}, out, scales);
 #pragma GCC unroll 4
     for (int i = 0; i < 4; ++i) {
       out.scale(4 * i, mul(d, signed_byte_of<0>(scales[i])));
@@ -343,11 +343,11 @@ struct PanelQ6_K : Q6_K {
     }
     for (int half = 0; half < 2; ++half) {
       out.template unit<8>(8 * half, [&](auto& lines) HEARTH_INLINE {
-        const int64_t ql = at + int64_t{offsetof(BlockQ6_K, ql)} + 64 * half;
+        const int64_t ql = int64_t{offsetof(BlockQ6_K, ql)} + 64 * half;
         U8x64 a[8], b[8], high[8];
         take_wide(rows, ql, out, a);
         take_wide(rows, ql + 32, out, b);
-        take_wide(rows, at + int64_t{offsetof(BlockQ6_K, qh)} + 32 * half, out, high);
+        take_wide(rows, int64_t{offsetof(BlockQ6_K, qh)} + 32 * half, out, high);
 #pragma GCC unroll 8
         for (int i = 0; i < 8; ++i) {
           const auto put = [&](int slot, U8x64 low, U8x64 up) HEARTH_INLINE {
@@ -366,11 +366,11 @@ struct PanelQ6_K : Q6_K {
 struct PanelQ2_K : Q2_K {
   static constexpr int kGroup = 16, kOffsetBits = 0;
   static constexpr bool kBias = true;
-  HEARTH_INLINE static void block(Rows rows, int64_t at, auto& out) {
-    const U8x64 both = last_words(rows, at + kBytes, out);
+  HEARTH_INLINE static void block(Rows rows, auto& out) {
+    const U8x64 both = last_words(rows, kBytes, out);
     const F32x16 d = halves_low(both), dmin = sub(zero(), halves_high(both));
     U8x64 scales[4];
-    take_lines(rows, at + int64_t{offsetof(BlockQ2_K, scales)}, out, scales);
+    take_lines(rows, int64_t{offsetof(BlockQ2_K, scales)}, out, scales);
 #pragma GCC unroll 4
     for (int i = 0; i < 4; ++i) {
       each_byte(and_line(scales[i], 15),
@@ -381,7 +381,7 @@ struct PanelQ2_K : Q2_K {
     for (int half = 0; half < 2; ++half) {
       out.template unit<8>(8 * half, [&](auto& lines) HEARTH_INLINE {
         U8x64 codes[8];
-        take_wide(rows, at + int64_t{offsetof(BlockQ2_K, qs)} + 32 * half, out, codes);
+        take_wide(rows, int64_t{offsetof(BlockQ2_K, qs)} + 32 * half, out, codes);
 #pragma GCC unroll 8
         for (int i = 0; i < 8; ++i) {
           lines.line(i, and_line(codes[i], 3));
@@ -402,9 +402,9 @@ struct PanelQ3_K : Q3_K {
     const U8x64 six = pick_line(15, low, and_line(high, 0x30));
     each_byte(six, [&](int i, F32x16 v) { out.scale(group + i, mul(d, sub(v, splat(32.0f)))); });
   }
-  HEARTH_INLINE static void block(Rows rows, int64_t at, auto& out) {
-    const F32x16 d = last_halves(rows, at + kBytes, out);
-    const int64_t scales = at + int64_t{offsetof(BlockQ3_K, scales)};
+  HEARTH_INLINE static void block(Rows rows, auto& out) {
+    const F32x16 d = last_halves(rows, kBytes, out);
+    const int64_t scales = int64_t{offsetof(BlockQ3_K, scales)};
     U8x64 lines[4];  // of which the last three are the scales
     load_lines(rows, scales - 4, lines);
     for (int i = 0; i < 3; ++i) fetch_line(out, 64);
@@ -414,11 +414,11 @@ struct PanelQ3_K : Q3_K {
     put_scales(d, shr_line<4>(a), c, 8, out);
     put_scales(d, shr_line<4>(b), shr_line<2>(c), 12, out);
     U8x64 high[8];  // the half's four bits lowest
-    take_wide(rows, at + int64_t{offsetof(BlockQ3_K, hmask)}, out, high);
+    take_wide(rows, int64_t{offsetof(BlockQ3_K, hmask)}, out, high);
     for (int half = 0; half < 2; ++half) {
       out.template unit<8>(8 * half, [&](auto& lines) HEARTH_INLINE {
         U8x64 codes[8];
-        take_wide(rows, at + int64_t{offsetof(BlockQ3_K, qs)} + 32 * half, out, codes);
+        take_wide(rows, int64_t{offsetof(BlockQ3_K, qs)} + 32 * half, out, codes);
 #pragma GCC unroll 8
         for (int i = 0; i < 8; ++i) {
           const auto put = [&](int slot, U8x64 low, U8x64 up) HEARTH_INLINE {
@@ -440,11 +440,11 @@ struct PanelQ3_K : Q3_K {
 struct PanelUnpacked {
   static constexpr int kElems = 256, kGroup = 16, kOffsetBits = 6;
   static constexpr bool kBias = false;
-  static void block(const Encoding& encoding, Rows rows, int64_t at, PanelBlock& out) {
+  static void block(const Encoding& encoding, Rows rows, PanelBlock& out) {
     int8_t codes[16][kElems];
     float scales[16][kElems / kGroup];
     for (int r = 0; r < 16; ++r)
-      encoding.unpack(reinterpret_cast<const std::byte*>(rows[r] + at), codes[r], scales[r]);
+      encoding.unpack(reinterpret_cast<const std::byte*>(rows[r]), codes[r], scales[r]);
     const Rows unpacked = {reinterpret_cast<const uint8_t*>(codes[0]), kElems};
     out.unit<kElems / kGroup>(0, [&](auto& to) {
       for (int g = 0; g < kElems / kGroup; ++g) {
