@@ -1,0 +1,94 @@
+// ModelHub: which models are in memory. A request takes a lease on a model by name; what is not
+// there is loaded on a thread of its own, while other models go on. A model whose last lease is
+// gone stays for its keep-alive; where a load needs the room, idle models go earlier, the least
+// recently used first.
+//
+// On the server's one thread, but for what it says otherwise.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "api/native.h"
+#include "engine/serving/engine.h"
+#include "model/chat.h"
+#include "model/model.h"
+#include "registry/resolve.h"
+#include "server/http.h"
+
+namespace hearth::server {
+
+// What requests of a loaded model share. Immutable, but for what the engine keeps.
+struct LoadedModel {
+  ResolvedModel resolved;
+  std::shared_ptr<const Model> model;
+  std::shared_ptr<const Tokenizer> tokenizer;
+  std::optional<ChatFormat> chat;  // the store's template, else the file's
+  std::shared_ptr<ServingModel> serving;
+  int64_t context = 0;       // tokens
+  uint64_t weight_bytes = 0;
+  std::chrono::nanoseconds load_time{0};
+};
+
+struct HubOptions {
+  Precision precision = Precision::kHigh;
+  std::optional<KvType> kv;        // nothing: default_kv_type(precision)
+  int64_t context = 0;             // a cap for every model; 0: none
+  uint64_t memory_max = 0;         // bytes of weights and caches together; 0: most of what is free
+  int64_t models_max = 0;          // 0: as many as fit
+  api::KeepAlive keep_alive;       // where a request says nothing
+};
+
+struct RunningModel {  // for `ps`
+  std::shared_ptr<const LoadedModel> loaded;
+  int64_t leases = 0;
+  std::optional<std::chrono::system_clock::time_point> expires;  // nothing: never
+  uint64_t bytes = 0;              // weights and cache
+};
+
+class ModelHub {
+ public:
+  // A use of a model. While one lives the model stays.
+  class Lease;
+
+  ModelHub(asio::io_context& io, ServingEngine& engine, const HubOptions& options);
+  ~ModelHub();
+
+  // Waits for the model's load where it must. kNotFound, kTooLarge where it can't fit, or what the
+  // load said. `keep_alive` replaces the model's when given.
+  Task<Result<Lease>> acquire(std::string name, std::optional<api::KeepAlive> keep_alive);
+  // Goes once its leases are gone. kNotFound when it is not loaded.
+  Result<void> unload(const std::string& name);
+  // Those of the store that are loaded, the longest expiry first.
+  std::vector<RunningModel> running() const;
+  // After a model of the store was replaced or removed: what is loaded of it goes when idle, and the
+  // next request loads anew.
+  void forget(const std::string& name);
+
+ private:
+  struct Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+class ModelHub::Lease {
+ public:
+  Lease(Lease&&) noexcept = default;
+  Lease& operator=(Lease&&) noexcept = default;
+  const LoadedModel& operator*() const { return *model_; }
+  const LoadedModel* operator->() const { return model_.get(); }
+  const std::shared_ptr<const LoadedModel>& model() const { return model_; }
+  bool was_loaded() const { return loaded_; }  // this lease waited for a load
+
+ private:
+  friend class ModelHub;
+  Lease() = default;
+  std::shared_ptr<const LoadedModel> model_;
+  std::shared_ptr<void> use_;  // its end is the lease's end
+  bool loaded_ = false;
+};
+
+}  // namespace hearth::server
