@@ -3,6 +3,13 @@
 #include <algorithm>
 
 namespace hearth {
+namespace {
+
+// Room that is made before the first token, so that most answers never ask for memory.
+constexpr int64_t kRoomTokens = 4096;
+constexpr size_t kRoomBytes = 4;  // of text for each
+
+}  // namespace
 
 std::string_view name_of(FinishReason reason) {
   switch (reason) {
@@ -23,6 +30,10 @@ Answer::Answer(std::shared_ptr<const SamplerPlan> plan, std::shared_ptr<const To
       limit_(limit),
       history_(prompt.begin(), prompt.end()) {
   if (limit_ <= 0) end(FinishReason::kLength);
+  const auto room = static_cast<size_t>(std::clamp<int64_t>(limit_, 0, kRoomTokens));
+  history_.reserve(history_.size() + room);
+  out_.tokens.reserve(room);
+  out_.text.reserve(kRoomBytes * room);
 }
 
 bool Answer::ends(TokenId id) const {

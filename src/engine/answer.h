@@ -51,6 +51,13 @@ class Answer {
   TokenId last() const { return out_.tokens.back(); }  // REQUIRES: a token was taken
   int64_t count() const { return static_cast<int64_t>(out_.tokens.size()); }
 
+  // It ended at a token, which is not part of it.
+  bool stopped_at_token() const { return out_.stop_token >= 0; }
+  // Of last(), where they were asked for; else nullptr.
+  const TokenLogprobs* last_logprobs() const {
+    return out_.logprobs.empty() ? nullptr : &out_.logprobs.back();
+  }
+
   void drop(int64_t tokens) { out_.dropped_tokens += tokens; }
 
   // Ends it with what is there; `reason` where it had not ended by itself.

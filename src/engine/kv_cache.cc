@@ -180,13 +180,16 @@ Result<void> KvCache::reserve(SequenceId id, int64_t tokens) {
   Sequence& sequence = *sequences_[static_cast<size_t>(id)];
   if (tokens > sequence.length && !own_block_at(id, sequence.length))
     return fail(Code::kTooLarge, "the cache is full: a copy of a block does not fit");
-  auto wanted = static_cast<size_t>(ceil_div<int64_t>(tokens, kKvBlock));
+  const auto wanted = static_cast<size_t>(ceil_div<int64_t>(tokens, kKvBlock));
+  const size_t before = sequence.blocks.front().size();  // the same in all groups
   for (size_t g = 0; g < groups_.size(); ++g) {
     auto& list = sequence.blocks[g];
     while (list.size() < wanted) {
       std::byte* block = take(g);
       if (block == nullptr) {
-        rewind(id, sequence.length);
+        for (size_t h = 0; h <= g; ++h)
+          for (auto& mine = sequence.blocks[h]; mine.size() > before; mine.pop_back())
+            groups_[h]->release(mine.back());
         return fail(Code::kTooLarge, "the cache is full: {} more positions do not fit",
                     tokens - sequence.length);
       }
@@ -379,6 +382,25 @@ void KvCache::publish(SequenceId id, std::span<const TokenId> tokens) {
     join_node(sequence, node, b);
     sequence.nodes.push_back(node);
   }
+}
+
+int64_t KvCache::blocks_made() const {
+  int64_t made = 0;
+  for (const auto& group : groups_) made += group->blocks_made;
+  return made;
+}
+
+int64_t KvCache::blocks_max() const {
+  int64_t most = 0;
+  for (const auto& group : groups_) most += group->blocks_max;
+  return most;
+}
+
+int64_t KvCache::bytes_max() const {
+  int64_t bytes = 0;
+  for (const auto& group : groups_)
+    bytes += group->blocks_max * static_cast<int64_t>(group->block_bytes);
+  return bytes;
 }
 
 int64_t KvCache::blocks_used() const {

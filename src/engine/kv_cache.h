@@ -70,6 +70,11 @@ class KvCache {
   int64_t blocks_used() const;
   int64_t blocks_kept() const;
 
+  // Blocks that there are, and may be at most, of all groups; O(groups), any thread for the latter.
+  int64_t blocks_made() const;
+  int64_t blocks_max() const;
+  int64_t bytes_max() const;
+
   // Every block is free or in as many lists as it has owners; CHECKs.
   void check_integrity() const;
 

@@ -19,6 +19,10 @@ constexpr int64_t kHeadRows = 64;
 constexpr int64_t kFewRows = 4;
 constexpr int64_t kSerialWork = 4096;      // below so many values a region costs more than it saves
 
+std::shared_ptr<ThreadPool> make_pool(int threads) {
+  return std::make_shared<ThreadPool>(threads > 0 ? threads : default_threads());
+}
+
 }  // namespace
 
 Result<Precision> parse_precision(std::string_view name) {
@@ -45,8 +49,9 @@ Runner::Runner(std::shared_ptr<const Model> model, const RunnerOptions& options)
     : model_(std::move(model)),
       kernels_(options.kernels != nullptr ? options.kernels : &default_kernels()),
       precision_(options.precision),
-      pool_(options.threads > 0 ? options.threads : default_threads()) {
-  for (int i = 0; i < pool_.size(); ++i) {
+      pool_(options.pool != nullptr ? options.pool : make_pool(options.threads)),
+      step_(std::make_unique<Step>()) {
+  for (int i = 0; i < pool_->threads(); ++i) {
     constexpr size_t kLine = 64;
     auto memory = std::make_unique_for_overwrite<std::byte[]>(kKernelScratchBytes + kLine);
     scratch_.push_back(memory.get() + (-reinterpret_cast<uintptr_t>(memory.get()) & (kLine - 1)));
@@ -97,8 +102,8 @@ void Runner::parallel_rows(int64_t rows, int64_t work_per_row, F&& f) {
     f(int64_t{0}, rows);
     return;
   }
-  pool_.run([&](int member) {
-    auto part = ThreadPool::slice(rows, member, pool_.size());
+  pool_->run([&](int member) {
+    auto part = ThreadPool::slice(rows, member, pool_->size());
     if (!part.empty()) f(part.begin, part.end);
   });
 }
@@ -163,19 +168,21 @@ Result<void> Runner::prepare(const Batch& batch, KvCache& cache, Step& step) {
 Result<void> Runner::forward(const Batch& batch, KvCache& cache, const LogitsSink& sink,
                              const std::atomic<bool>* cancel) {
   if (batch.rows.empty()) return {};
-  Step step{.batch = &batch, .cache = &cache, .sink = &sink};
+  Step& step = *step_;
+  step.clear();
+  step.batch = &batch, step.cache = &cache, step.sink = &sink;
   TRY(prepare(batch, cache, step));
   std::atomic<bool> stop{false}, preempted{false};
   bool few = step.rows <= kFewRows;
-  pool_.set_size(few ? crowding_.members(pool_.threads()) : pool_.threads());
+  pool_->set_size(few ? crowding_.members(pool_->threads()) : pool_->threads());
   const auto start = std::chrono::steady_clock::now();
-  pool_.run([&](int member) {
+  pool_->run([&](int member) {
     const int64_t before = preemptions();
     for (const Stage& stage : schedule_.stages) {
       run_stage(stage, step, member);
       if (member == 0 && cancel != nullptr && cancel->load(std::memory_order_relaxed))
         stop.store(true, std::memory_order_relaxed);
-      pool_.barrier();
+      pool_->barrier();
       if (stop.load(std::memory_order_relaxed)) return;
     }
     if (preemptions() != before) preempted.store(true, std::memory_order_relaxed);
@@ -207,8 +214,8 @@ void Runner::head_product(const Op& op, int64_t rows) {
                      gathered_packed_.data() + bytes * static_cast<size_t>(r), w.cols);
     in = gathered_packed_.data();
   }
-  pool_.run([&](int member) {
-    auto part = ThreadPool::slice(w.rows, member, pool_.size(), kMatmulUnit);
+  pool_->run([&](int member) {
+    auto part = ThreadPool::slice(w.rows, member, pool_->size(), kMatmulUnit);
     if (part.empty()) return;
     kernels_->matmul({.encoding = &w.encoding(), .weights = w.data(), .row_bytes = w.row_bytes(),
                       .k = w.cols, .x = in, .x_stride = w.cols, .rows = rows,
@@ -252,9 +259,9 @@ void Runner::prefault(const std::function<void(double)>& done) {
   for (const Weight& w : model_->weights) {
     if (model_->shares_embedding(w)) continue;
     for (const Plane& plane : w.planes) {
-      pool_.run([&](int member) {
+      pool_->run([&](int member) {
         auto part = ThreadPool::slice(static_cast<int64_t>(plane.bytes.size()), member,
-                                      pool_.size(), kPage);
+                                      pool_->size(), kPage);
         unsigned sum = 0;
         for (int64_t i = part.begin; i < part.end; i += kPage)
           sum += static_cast<unsigned>(plane.bytes[static_cast<size_t>(i)]);

@@ -36,12 +36,14 @@ struct RunnerOptions {
   Precision precision = Precision::kHigh;
   int threads = 0;                     // 0: default_threads()
   const Kernels* kernels = nullptr;    // nullptr: default_kernels()
+  // A team that several runners share, one of which runs at a time; nullptr: its own.
+  std::shared_ptr<ThreadPool> pool = nullptr;
 };
 
 // Receives logits in chunks of rows: `rows` rows of `vocab` floats, stride apart; the first is
-// row `first` among those of the batch that want logits, in order. Called on the caller's thread.
-using LogitsSink =
-    std::function<void(int64_t first, int64_t rows, const float* logits, int64_t stride)>;
+// row `first` among those of the batch that want logits, in order. They may be edited. Called on
+// the caller's thread, between regions of the team.
+using LogitsSink = std::function<void(int64_t first, int64_t rows, float* logits, int64_t stride)>;
 
 class Runner {
  public:
@@ -51,7 +53,8 @@ class Runner {
   const Model& model() const { return *model_; }
   const Kernels& kernels() const { return *kernels_; }
   Precision precision() const { return precision_; }
-  int threads() const { return pool_.threads(); }
+  int threads() const { return pool_->threads(); }
+  ThreadPool& pool() { return *pool_; }
   // What the matrix products compute in: "f32", "bf16", "int8" or "int8x2".
   std::string_view compute_name() const;
 
@@ -101,7 +104,8 @@ class Runner {
   std::shared_ptr<const Model> model_;
   const Kernels* kernels_;
   Precision precision_;
-  ThreadPool pool_;
+  std::shared_ptr<ThreadPool> pool_;
+  std::unique_ptr<Step> step_;  // reused, so that a step allocates nothing
   Crowding crowding_;
   Schedule schedule_;
   std::vector<std::vector<float>> buffers_;

@@ -20,11 +20,11 @@ void Runner::run_stage(const Stage& stage, Step& step, int member) {
   const Range rows{0, step.rows};
   switch (stage.kind) {
     case Stage::Kind::kRows:
-      run_rows(stage, step, ThreadPool::slice(step.rows, member, pool_.size()));
+      run_rows(stage, step, ThreadPool::slice(step.rows, member, pool_->size()));
       break;
     case Stage::Kind::kColumns: {
       auto part = [&](Value v) {
-        return ThreadPool::slice(width(v), member, pool_.size(), kMatmulUnit);
+        return ThreadPool::slice(width(v), member, pool_->size(), kMatmulUnit);
       };
       for (int32_t i : stage.ops) {
         const Op& op = model_->program.ops[static_cast<size_t>(i)];
@@ -163,7 +163,7 @@ const std::byte* Runner::next_weights(int32_t index, int member) const {
   for (size_t i = static_cast<size_t>(index) + 1; i < ops.size(); ++i) {
     if (ops[i].kind != OpKind::kMatmul && ops[i].kind != OpKind::kHead) continue;
     const Weight& w = weight(ops[i].weight);
-    auto part = ThreadPool::slice(w.rows, member, pool_.size(), kMatmulUnit);
+    auto part = ThreadPool::slice(w.rows, member, pool_->size(), kMatmulUnit);
     return w.data() + static_cast<size_t>(part.begin) * w.row_bytes();
   }
   return nullptr;
@@ -212,7 +212,7 @@ void Runner::attention(const Stage& stage, Step& step, int member) {
     auto blocks = step.cache->blocks(run.sequence, spec.cache);
     for (int64_t r = run.begin; r < run.end; r += some_rows)
       for (int32_t h = 0; h < spec.kv_heads; ++h) {
-        if (item++ % pool_.size() != member) continue;
+        if (item++ % pool_->size() != member) continue;
         int64_t rows = std::min(some_rows, run.end - r);
         int64_t column = int64_t{h} * group * spec.value_dim;
         kernels_->attention({.q = buffer(op.a) + r * q_width + int64_t{h} * group * spec.head_dim,

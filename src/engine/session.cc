@@ -9,16 +9,8 @@
 namespace hearth {
 namespace {
 
-constexpr int64_t kAnswersMax = 1024;  // answers or beams of a request, whatever asks for them
-
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-// The likeliest first, `n` of them.
-void keep_likeliest(std::vector<Generation>& choices, size_t n) {
-  std::ranges::sort(choices, std::greater<>(), &Generation::mean_logprob);
-  choices.resize(std::min(choices.size(), n));
 }
 
 }  // namespace
@@ -73,29 +65,10 @@ Result<void> Session::read_prompt(Request& request) {
   return {};
 }
 
-Result<void> Session::check(const Request& request) const {
-  const SamplingParams& p = request.params;
-  if (request.prompt.empty()) return fail(Code::kInvalid, "the prompt is empty");
-  if (p.n < 1) return fail(Code::kInvalid, "n must be at least 1");
-  if (std::max({p.n, p.best_of, p.num_beams}) > kAnswersMax)
-    return fail(Code::kTooLarge, "at most {} answers or beams can be asked for", kAnswersMax);
-  if (p.best_of > 0 && p.best_of < p.n)
-    return fail(Code::kInvalid, "best_of is {}, but n is {}: there would not be enough", p.best_of,
-                p.n);
-  if (p.max_tokens >= 0 && p.min_tokens > p.max_tokens)
-    return fail(Code::kInvalid, "min_tokens is {}, more than the {} tokens of the answer",
-                p.min_tokens, p.max_tokens);
-  if (p.num_beams > 1 && p.n > p.num_beams)
-    return fail(Code::kInvalid, "{} beams cannot give {} answers", p.num_beams, p.n);
-  if (p.num_beams > 1 && (p.logprobs >= 0 || p.best_of > 0))
-    return fail(Code::kUnsupported, "beam search gives scores; it has no logprobs and no best_of");
-  return {};
-}
-
 Result<Completion> Session::complete(std::span<const TokenId> prompt, const SamplingParams& params,
                                      const GenerateEvents& events) {
   Request request{.prompt = {prompt.begin(), prompt.end()}, .params = params, .events = events};
-  TRY(check(request));
+  TRY(check_request(params, prompt.size()));
   request.overflow = TRY(Overflow::create(params, prompt, tokenizer_->bos(), context_));
   request.plan = TRY(SamplerPlan::create(params, tokenizer_.get()));
   Timings& timings = request.out.timings;

@@ -11,6 +11,7 @@
 
 #include "engine/answer.h"
 #include "engine/beam.h"
+#include "engine/completion.h"
 #include "engine/runner.h"
 
 namespace hearth {
@@ -21,14 +22,6 @@ struct GenerateEvents {
   std::function<void(std::string_view text)> on_text;
   std::function<void(int64_t done, int64_t total)> on_prompt;  // prompt tokens computed so far
   const std::atomic<bool>* cancel = nullptr;
-};
-
-// All that a request with several answers, or with log probabilities of its prompt, gives.
-struct Completion {
-  std::vector<Generation> choices;  // best_of and beams: the likeliest first
-  // One per prompt token but the first, which follows nothing.
-  std::vector<TokenLogprobs> prompt_logprobs;
-  Timings timings;  // generated_tokens counts those of every answer
 };
 
 // Prompt tokens per step: long enough to use decoded weights well, short enough that Ctrl-C and
@@ -59,14 +52,12 @@ class Session {
   Session(Runner& runner, std::shared_ptr<const Tokenizer> tokenizer, int64_t context,
           int64_t chunk)
       : runner_(&runner), tokenizer_(std::move(tokenizer)), context_(context), chunk_(chunk) {}
-  Result<void> check(const Request& request) const;
   Result<void> read_prompt(Request& request);
   Result<void> step(std::span<const TokenId> tokens, bool all_logits, Request& request);
   Result<void> sample_answers(Request& request);
   Result<void> run_lanes(std::span<Lane> lanes, Request& request);
   Result<void> make_room(Lane& lane, Request& request);
   Result<void> search_beams(Request& request);
-  Generation to_generation(const Beam& beam, const Request& request) const;
 
   Runner* runner_;
   std::shared_ptr<const Tokenizer> tokenizer_;

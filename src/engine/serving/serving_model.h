@@ -1,0 +1,147 @@
+// ServingModel: a model that is being served: its runner, its cache, and the requests for it. A
+// step plans a batch (one row for every answer that is being generated, and as many rows of prompts
+// as the time allows), runs it, and tells what came of it.
+//
+// On the engine's thread, but for status().
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "engine/runner.h"
+#include "engine/serving/engine.h"
+#include "engine/serving/job.h"
+#include "engine/serving/scheduler.h"
+#include "engine/step_cost.h"
+
+namespace hearth {
+
+class ServingModel {
+ public:
+  using Clock = Job::Clock;
+
+  static Result<std::shared_ptr<ServingModel>> create(std::shared_ptr<const Model> model,
+                                                      std::shared_ptr<const Tokenizer> tokenizer,
+                                                      const ServingModelOptions& options,
+                                                      std::shared_ptr<ThreadPool> pool,
+                                                      const Kernels* kernels);
+  ~ServingModel();
+
+  const ServingModelOptions& options() const { return options_; }
+  const Model& model() const { return runner_->model(); }
+  const Tokenizer& tokenizer() const { return *tokenizer_; }
+
+  // A job that is not yet on the engine's thread, checked: kInvalid, kTooLarge with the lengths,
+  // kBusy. Any thread.
+  Result<std::unique_ptr<Job>> prepare(ServeRequest request, std::shared_ptr<ServeSink> sink);
+
+  void add(std::unique_ptr<Job> job);
+  // What there is of its answer, as kDone with the reason kCancelled. Nothing where it is not here.
+  void cancel(RequestId id);
+  void cancel_all();
+
+  // One step of about `seconds` while somebody watches; false where there is nothing to do. `now`
+  // is the time that the step begins. When `abort` becomes set the step ends early and nothing is
+  // changed.
+  // `dominating` is told the request that most rows of the step belong to, where nobody else loses
+  // by its end; 0: none.
+  bool step(double seconds, Clock::time_point now, const std::atomic<bool>& abort,
+            std::atomic<RequestId>& dominating);
+  bool has_work() const { return !jobs_.empty(); }
+  // When the first of the waiting requests has to be given up.
+  Clock::time_point next_deadline() const;
+
+  ServingStatus status() const;                     // any thread
+  int64_t waiting_tokens() const { return counts_.waiting_tokens.load(); }  // any thread
+  int64_t cache_bytes(bool at_most) const;          // any thread
+  KvCache& cache() { return *cache_; }              // for tests
+  void check_integrity() const;
+  std::string describe() const;  // a line for each lane, for people who look for a mistake
+  // Gives up every place in the cache, as if memory had run out; for tests.
+  void preempt_all();
+
+ private:
+  ServingModel() = default;
+
+  // serving_model.cc
+  Lane& add_lane(Job& job, int32_t choice);
+  void remove_lane(Lane& lane);
+  void insert_running(Lane& lane);
+  void release(Lane& lane);
+  Job* find(RequestId id);
+  void emit(const ServeEvent& event, const Job& job);
+  void finish_lane(Lane& lane, FinishReason reason);
+  void finish_job(Job& job);
+  void fail_job(Job& job, const Error& error);
+  void erase(const Job& job);
+  void publish_status();
+
+  // serving_plan.cc
+  // The request that dominates the step, or 0.
+  RequestId plan(double seconds, Clock::time_point now);
+  void plan_decodes();
+  void plan_prompts(double seconds, Clock::time_point now);
+  int64_t take_rows(Lane& lane, int64_t rows);
+  bool start(Lane& lane);
+  bool waits_for_sharer(const Lane& lane) const;
+  bool make_room_for(const Lane& lane, int64_t tokens);
+  bool make_place_for(const Lane& lane);
+  void begin(Job& job, Lane& lane);
+  void find_first_in_line(Clock::time_point now);
+  void preempt(Lane& lane);
+  void expire(Clock::time_point now);
+  bool watched() const;
+
+  // serving_step.cc
+  void build_batch();
+  void on_logits(int64_t first, int64_t rows, float* logits, int64_t stride);
+  void take_logits(Lane& lane, int64_t row, std::span<float> logits);
+  void settle(Clock::time_point now);
+  void settle_lane(Lane& lane, Clock::time_point now);
+  void go_on(Lane& lane);
+  void begin_answers(Job& job);
+  Lane& fork(const Lane& from, int32_t choice);
+  void tell(Lane& lane);
+
+  // serving_beams.cc
+  Result<void> advance_beams(Job& job);
+  void finish_beams(Job& job, bool cancelled);
+
+  ServingModelOptions options_;
+  std::unique_ptr<Runner> runner_;
+  std::shared_ptr<const Tokenizer> tokenizer_;
+  std::unique_ptr<KvCache> cache_;
+  Scheduler scheduler_;
+  StepCost cost_;
+  std::vector<std::unique_ptr<Job>> jobs_;  // in the order in which they came
+  std::vector<Lane*> lanes_;                // by id; nullptr: free
+  std::vector<int32_t> spare_lanes_;
+  std::vector<Lane*> running_;              // with a place in the cache, the most deserving first
+
+  // Of the step that runs.
+  Batch batch_;
+  std::vector<Lane*> pieces_;
+  struct WantedRow {
+    Lane* lane;
+    int64_t row;  // of the lane's piece
+  };
+  std::vector<WantedRow> wanted_;
+  StepWork work_;
+  double step_seconds_ = 0;    // what it may take
+  const Lane* first_in_line_ = nullptr;
+  bool first_prompt_ = true;   // no prompt has rows yet
+  LogitsSink logits_sink_;
+  Scheduler::Take take_;
+
+  struct Counters {
+    std::atomic<int64_t> running{0}, waiting{0}, waiting_tokens{0};
+    std::atomic<int64_t> blocks{0}, blocks_used{0}, blocks_kept{0}, blocks_max{0};
+    std::atomic<int64_t> prompt_tokens{0}, cached_tokens{0}, generated_tokens{0};
+    std::atomic<int64_t> steps{0}, preemptions{0}, refused{0};
+    std::atomic<double> rate{0};
+  };
+  mutable Counters counts_;
+};
+
+}  // namespace hearth

@@ -1,0 +1,296 @@
+// The serving engine against a Session, which runs one request at a time: whatever the schedule,
+// an answer has the same bits.
+#include <algorithm>
+#include <map>
+#include <random>
+
+#include "engine/serving/serving_model.h"
+#include "engine/tiny_session.h"
+
+namespace hearth {
+namespace {
+
+struct Told {
+  std::map<int32_t, std::string> text;
+  std::map<int32_t, std::vector<TokenId>> tokens;
+  std::optional<Completion> done;
+  std::optional<Error> error;
+  int64_t last_prompt = 0;
+  int steps = 0;
+};
+
+class Recorder : public ServeSink {
+ public:
+  void on_event(const ServeEvent& event) override {
+    Told& told = told_[event.request];
+    EXPECT_FALSE(told.done || told.error) << "an event after the last one";
+    switch (event.kind) {
+      case ServeEventKind::kPrompt:
+        EXPECT_GT(event.computed, 0);
+        told.last_prompt = event.computed;
+        break;
+      case ServeEventKind::kToken:
+        told.text[event.choice] += event.text;
+        if (event.token >= 0) told.tokens[event.choice].push_back(event.token);
+        break;
+      case ServeEventKind::kDone: told.done = std::move(*event.completion); break;
+      case ServeEventKind::kError: told.error = *event.error; break;
+    }
+  }
+  Told& of(RequestId id) { return told_[id]; }
+
+ private:
+  std::map<RequestId, Told> told_;
+};
+
+void expect_same(const Generation& a, const Generation& b, const std::string& what) {
+  EXPECT_EQ(a.tokens, b.tokens) << what;
+  EXPECT_EQ(a.text, b.text) << what;
+  EXPECT_EQ(a.reason, b.reason) << what;
+  EXPECT_EQ(a.stop_text, b.stop_text) << what;
+  EXPECT_EQ(a.score, b.score) << what;
+  EXPECT_EQ(a.dropped_tokens, b.dropped_tokens) << what;
+  ASSERT_EQ(a.logprobs.size(), b.logprobs.size()) << what;
+  for (size_t i = 0; i < a.logprobs.size(); ++i) {
+    EXPECT_EQ(a.logprobs[i].chosen.logprob, b.logprobs[i].chosen.logprob) << what;
+    ASSERT_EQ(a.logprobs[i].top.size(), b.logprobs[i].top.size()) << what;
+    for (size_t k = 0; k < a.logprobs[i].top.size(); ++k)
+      EXPECT_EQ(a.logprobs[i].top[k].logprob, b.logprobs[i].top[k].logprob) << what;
+  }
+}
+
+void expect_same(const Completion& a, const Completion& b, const std::string& what) {
+  ASSERT_EQ(a.choices.size(), b.choices.size()) << what;
+  for (size_t i = 0; i < a.choices.size(); ++i) expect_same(a.choices[i], b.choices[i], what);
+  ASSERT_EQ(a.prompt_logprobs.size(), b.prompt_logprobs.size()) << what;
+  for (size_t i = 0; i < a.prompt_logprobs.size(); ++i)
+    EXPECT_EQ(a.prompt_logprobs[i].chosen.logprob, b.prompt_logprobs[i].chosen.logprob) << what;
+}
+
+class ServingTest : public TinySession {
+ protected:
+  static constexpr int64_t kContext = 160;
+
+  struct Question {
+    std::vector<TokenId> prompt;
+    SamplingParams params;
+    Completion answer;  // a session's
+  };
+
+  std::shared_ptr<ServingModel> serve(ServingModelOptions options, int threads = 1) {
+    options.precision = Precision::kExact;
+    options.kv = KvType::kF32;
+    if (options.context == 0) options.context = kContext;
+    auto made = ServingModel::create(model_, tokenizer_, options,
+                                     std::make_shared<ThreadPool>(threads), nullptr);
+    EXPECT_TRUE(made.has_value());
+    return *made;
+  }
+
+  Result<RequestId> ask(ServingModel& model, const std::vector<TokenId>& prompt,
+                        const SamplingParams& params, ServeRequest request = {}) {
+    request.prompt = prompt;
+    request.plan = TRY(SamplerPlan::create(params, tokenizer_.get()));
+    auto job = TRY(model.prepare(std::move(request), recorder_));
+    job->id = ++last_id_;
+    model.add(std::move(job));
+    return last_id_;
+  }
+
+  bool step(ServingModel& model, double seconds = 0.06) {
+    return model.step(seconds, Job::Clock::now(), abort_, dominating_);
+  }
+
+  // All kinds of requests, some of which begin alike.
+  void make_questions(int64_t count, std::mt19937& random) {
+    auto pick = [&](int n) { return static_cast<int64_t>(random() % static_cast<unsigned>(n)); };
+    const std::vector<TokenId> common = some_tokens(70, 11);
+    for (int64_t i = 0; i < count; ++i) {
+      Question q;
+      q.prompt = some_tokens(1 + pick(60), static_cast<TokenId>(pick(200)));
+      if (pick(3) == 0) q.prompt.insert(q.prompt.begin(), common.begin(), common.end() - pick(60));
+      SamplingParams& p = q.params;
+      p.max_tokens = pick(12) == 0 ? 0 : 1 + pick(30);
+      p.temperature = pick(2) == 0 ? 0 : 0.9;
+      p.seed = pick(1000);
+      p.ignore_eos = pick(2) == 0;
+      if (pick(5) == 0) p.logprobs = pick(4);
+      if (pick(6) == 0) p.prompt_logprobs = pick(3);
+      if (pick(5) == 0) p.n = 2 + pick(3);
+      if (pick(8) == 0) p.best_of = p.n + 1;
+      if (pick(5) == 0) p.stop = {"e", "th"};
+      if (pick(8) == 0) p.overflow = "slide", p.max_tokens = 100 + pick(150);
+      if (pick(10) == 0)
+        p = {.temperature = 0, .max_tokens = 1 + pick(10), .n = 2, .num_beams = 3};
+      Session session = make(kContext);
+      auto answer = session.complete(q.prompt, p, {});
+      ASSERT_TRUE(answer.has_value()) << answer.error().message;
+      q.answer = std::move(*answer);
+      questions_.push_back(std::move(q));
+    }
+  }
+
+  // Asks random ones at random times of a model with random limits, and compares every answer.
+  void run_schedule(uint32_t seed) {
+    std::mt19937 random(seed);
+    auto pick = [&](int n) { return static_cast<int64_t>(random() % static_cast<unsigned>(n)); };
+    auto model = serve({.cache_tokens = kContext * (1 + pick(6)), .rows_max = 1 + pick(16),
+                        .prompt_rows = pick(3) == 0 ? 1 + pick(8) : 1 + pick(512)},
+                       pick(8) == 0 ? 2 : 1);
+    recorder_ = std::make_shared<Recorder>();
+    std::map<RequestId, size_t> asked;
+    int64_t left = 1 + pick(16), steps = 0, preemptions = 10;
+    while (left > 0 || model->has_work()) {
+      while (left > 0 && pick(3) == 0) {
+        const auto which = static_cast<size_t>(pick(static_cast<int>(questions_.size())));
+        auto id = ask(*model, questions_[which].prompt, questions_[which].params,
+                      {.tenant = static_cast<uint64_t>(pick(3)), .salt = 1,
+                       .priority = static_cast<int32_t>(pick(2))});
+        ASSERT_TRUE(id.has_value()) << id.error().message;
+        asked[*id] = which;
+        --left;
+      }
+      if (pick(20) == 0 && --preemptions > 0) model->preempt_all();
+      if (pick(30) == 0) model->cache().forget_prefixes();
+      step(*model, pick(2) == 0 ? 1e-7 : 1.0);
+      if (pick(8) == 0) model->check_integrity();
+      ASSERT_LT(++steps, 50000) << "seed " << seed << " does not come to an end:\n" << model->describe();
+    }
+    model->check_integrity();
+    EXPECT_EQ(model->cache().blocks_used(), 0);
+    for (const auto& [id, which] : asked) check(id, questions_[which], seed);
+  }
+
+  void check(RequestId id, const Question& question, uint32_t seed) {
+    const std::string what = "seed " + std::to_string(seed) + ", request " + std::to_string(id);
+    const Told& told = recorder_->of(id);
+    ASSERT_TRUE(told.done.has_value()) << what << ": " << (told.error ? told.error->message : "");
+    expect_same(*told.done, question.answer, what);
+    const SamplingParams& p = question.params;
+    if (p.best_of > p.n || p.num_beams > 1) return;
+    for (size_t i = 0; i < question.answer.choices.size(); ++i) {
+      auto at = static_cast<int32_t>(i);
+      const Generation& choice = question.answer.choices[i];
+      const auto text = told.text.find(at);
+      EXPECT_EQ(text == told.text.end() ? "" : text->second, choice.text) << what;
+      const auto tokens = told.tokens.find(at);
+      if (tokens != told.tokens.end()) EXPECT_EQ(tokens->second, choice.tokens) << what;
+      else EXPECT_TRUE(choice.tokens.empty()) << what;
+    }
+  }
+
+  std::shared_ptr<Recorder> recorder_ = std::make_shared<Recorder>();
+  RequestId last_id_ = 0;
+  std::atomic<bool> abort_{false};
+  std::atomic<RequestId> dominating_{0};
+  std::vector<Question> questions_;
+};
+
+TEST_F(ServingTest, AnswersHaveTheSameBitsInEverySchedule) {
+  std::mt19937 random(7);
+  make_questions(60, random);
+  const uint32_t schedules = std::getenv("HEARTH_TEST_LONG") != nullptr ? 1000 : 60;
+  for (uint32_t seed = 0; seed < schedules && !HasFailure(); ++seed) run_schedule(seed);
+}
+
+TEST_F(ServingTest, WindowsToo) {
+  load("gemma3");
+  std::mt19937 random(8);
+  make_questions(20, random);
+  for (uint32_t seed = 100; seed < 120 && !HasFailure(); ++seed) run_schedule(seed);
+}
+
+TEST_F(ServingTest, CancellingFreesEverything) {
+  std::mt19937 random(3);
+  make_questions(30, random);
+  auto model = serve({.cache_tokens = kContext * 4});
+  std::vector<RequestId> open;
+  for (int i = 0; i < 5000; ++i) {
+    const Question& q = questions_[random() % questions_.size()];
+    auto id = ask(*model, q.prompt, q.params, {.tenant = random() % 3});
+    ASSERT_TRUE(id.has_value()) << id.error().message;
+    open.push_back(*id);
+    for (unsigned steps = random() % 4; steps > 0; --steps) step(*model, 1e-7);
+    while (open.size() > 6) {
+      const size_t at = random() % open.size();
+      model->cancel(open[at]);
+      const Told& told = recorder_->of(open[at]);
+      ASSERT_TRUE(told.done.has_value());
+      open.erase(open.begin() + static_cast<std::ptrdiff_t>(at));
+    }
+    if (i % 500 == 0) model->check_integrity();
+  }
+  model->cancel_all();
+  model->check_integrity();
+  EXPECT_EQ(model->cache().blocks_used(), 0);
+  EXPECT_EQ(model->status().waiting, 0);
+  EXPECT_EQ(model->status().running, 0);
+}
+
+TEST_F(ServingTest, ThoseThatBeginAlikeComputeItOnce) {
+  auto model = serve({.context = 512, .cache_tokens = 40 * 512});
+  const std::vector<TokenId> system = some_tokens(200);
+  for (TokenId i = 0; i < 32; ++i) {
+    std::vector<TokenId> prompt = system;
+    for (TokenId k = 0; k < 10; ++k) prompt.push_back(3 + i * 5 % 200 + k);
+    ASSERT_TRUE(ask(*model, prompt, greedy(4)).has_value());
+  }
+  while (model->has_work()) step(*model, 1e-7);
+  // The first computes all; the others what follows the last whole block of what is common.
+  EXPECT_LE(model->status().prompt_tokens, 210 + 31 * (10 + 200 % kKvBlock));
+}
+
+TEST_F(ServingTest, SaltsKeepPrefixesApart) {
+  auto model = serve({.context = 512, .cache_tokens = 8 * 512});
+  const std::vector<TokenId> prompt = some_tokens(130);
+  for (uint64_t salt : {1, 2, 1}) {
+    auto id = ask(*model, prompt, greedy(2), {.salt = salt});
+    while (model->has_work()) step(*model);
+    const bool again = *id == 3;
+    EXPECT_EQ(recorder_->of(*id).done->timings.cached_tokens, again ? 4 * kKvBlock : 0);
+  }
+}
+
+TEST_F(ServingTest, RefusesWhatCannotBe) {
+  auto model = serve({.queue_max = 2});
+  EXPECT_EQ(ask(*model, {}, greedy(1)).error().code, Code::kInvalid);
+  EXPECT_EQ(ask(*model, {1 << 20}, greedy(1)).error().code, Code::kInvalid);
+  EXPECT_EQ(ask(*model, {-1}, greedy(1)).error().code, Code::kInvalid);
+  EXPECT_EQ(ask(*model, some_tokens(kContext), greedy(1)).error().code, Code::kTooLarge);
+  EXPECT_EQ(ask(*model, some_tokens(20), greedy(1), {.context = 20}).error().code,
+            Code::kTooLarge);
+  EXPECT_TRUE(ask(*model, some_tokens(5), greedy(1)).has_value());
+  EXPECT_TRUE(ask(*model, some_tokens(5), greedy(1)).has_value());
+  EXPECT_EQ(ask(*model, some_tokens(5), greedy(1)).error().code, Code::kBusy);
+  while (model->has_work()) step(*model);
+  EXPECT_EQ(model->status().refused, 1);
+}
+
+TEST_F(ServingTest, WhoWaitsTooLongIsToldSo) {
+  auto model = serve({.rows_max = 1});
+  ASSERT_TRUE(ask(*model, some_tokens(5), greedy(50)).has_value());
+  step(*model);
+  auto late = ask(*model, some_tokens(6), greedy(5), {.deadline = Job::Clock::now()});
+  if (late.has_value()) {
+    step(*model);
+    ASSERT_TRUE(recorder_->of(*late).error.has_value());
+    EXPECT_EQ(recorder_->of(*late).error->code, Code::kBusy);
+  } else {
+    EXPECT_EQ(late.error().code, Code::kBusy);
+  }
+}
+
+TEST_F(ServingTest, AnAbortedStepChangesNothing) {
+  auto model = serve({});
+  auto id = ask(*model, prompt_, greedy(8));
+  abort_ = true;
+  EXPECT_TRUE(step(*model));
+  EXPECT_EQ(model->status().prompt_tokens, 0);
+  abort_ = false;
+  while (model->has_work()) step(*model);
+  Session session = make();
+  expect_same(recorder_->of(*id).done->choices[0], *session.generate(prompt_, greedy(8), {}), "");
+}
+
+}  // namespace
+}  // namespace hearth
