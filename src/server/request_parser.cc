@@ -178,12 +178,12 @@ ParseStep RequestParser::Impl::parse(std::string_view head, Request& into) {
 ParseStep RequestParser::head(std::string_view bytes, Request& into, size_t& used) {
   used = 0;
   Impl& my = *impl_;
-  if (my.blank_allowed && bytes.starts_with("\r\n")) {
+  if (bytes.empty() || (my.blank_allowed && bytes == "\r")) return ParseStep::kMore;
+  if (std::exchange(my.blank_allowed, false) && bytes.starts_with("\r\n")) {
     used = 2;
     bytes.remove_prefix(2);
+    if (bytes.empty()) return ParseStep::kMore;
   }
-  if (!bytes.empty() && !(my.blank_allowed && bytes == "\r")) my.blank_allowed = false;
-  if (bytes.empty() || my.blank_allowed) return ParseStep::kMore;
   // A TLS handshake, say: no method begins so, and no line end may ever come.
   if (my.scanned == 0 && (bytes[0] < 'A' || bytes[0] > 'z')) return my.refuse(kBadHead);
   ParseStep step = my.scan(bytes);

@@ -15,6 +15,18 @@ int hex_digit(char c) {
   return -1;
 }
 
+// Handlers may take what is between any two slashes, escaped ones too, for a segment.
+Result<void> check_parts(std::string_view segment) {
+  while (true) {
+    size_t end = std::min(segment.find('/'), segment.size());
+    std::string_view part = segment.substr(0, end);
+    if (part.empty() || part == "." || part == "..")
+      return fail(Code::kInvalid, "the path has a segment '{}'", part);
+    if (end == segment.size()) return {};
+    segment.remove_prefix(end + 1);
+  }
+}
+
 // Appends one segment, decoded.
 Result<void> decode_segment(std::string_view raw, Target& out) {
   size_t begin = out.path.size();
@@ -32,10 +44,7 @@ Result<void> decode_segment(std::string_view raw, Target& out) {
       return fail(Code::kInvalid, "the path has a control character");
     out.path += c;
   }
-  std::string_view segment = std::string_view(out.path).substr(begin);
-  if (segment == "." || segment == "..")
-    return fail(Code::kInvalid, "the path has a segment '{}'", segment);
-  return {};
+  return check_parts(std::string_view(out.path).substr(begin));
 }
 
 bool answers(const Route& route, std::string_view method) {
