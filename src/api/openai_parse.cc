@@ -18,7 +18,9 @@ constexpr size_t kModelBytesMax = 1024;
 constexpr size_t kWordBytesMax = 4096;   // of user and cache_salt, and of one stop
 constexpr size_t kSuffixBytesMax = 16 << 20;
 constexpr size_t kStopsMax = 128;
-constexpr size_t kListMax = 4096;        // of other lists, as the engine has it
+// Of other lists. Each value that is set copies those before it (base/options.h).
+constexpr size_t kListMax = 1024;
+constexpr size_t kItemBytesMax = 1024;
 constexpr int64_t kChoicesMax = 4096;    // of all prompts
 constexpr int64_t kLogprobsMax = 20;
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
@@ -63,7 +65,7 @@ ApiResult<void> put_texts(Reading& r, const OptionRow& row, std::string_view lab
                           const Json& value) {
   // llama.cpp takes the order of samplers as a list.
   bool joined = row.name == "samplers";
-  std::vector<std::string> texts = TRY(read_strings(value, label, kListMax, kWordBytesMax));
+  std::vector<std::string> texts = TRY(read_strings(value, label, kListMax, kItemBytesMax));
   if (joined) return put(r, row.name, fmt::format("{}", fmt::join(texts, ";")), label);
   if (!row.many && !value.is_string())
     return refuse(label, "{} takes a string, not {}", label, value.kind());
@@ -81,8 +83,9 @@ ApiResult<void> put_value(Reading& r, const OptionRow& row, std::string_view lab
       return put(r, row.name, flag ? "true" : "false", label);
     }
     case OptionType::kInt: {
-      int64_t number = TRY(read_int(value, label, static_cast<int64_t>(min),
-                                    static_cast<int64_t>(max)));
+      constexpr double kWhole = 9.2e18;  // what int64 holds, about
+      int64_t number = TRY(read_int(value, label, static_cast<int64_t>(std::max(min, -kWhole)),
+                                    static_cast<int64_t>(std::min(max, kWhole))));
       return put(r, row.name, fmt::format("{}", number), label);
     }
     case OptionType::kFloat: {
@@ -166,7 +169,8 @@ ApiResult<void> read_logit_bias(Reading& r, const FieldRow& field, const Json& v
 ApiResult<void> read_options(Reading& r, const FieldRow& field, const Json& value) {
   for (const auto& [name, option] : (*TRY(read_object(value, field.name))).as_object()) {
     const OptionRow* row = r.out.parameters.find_row(name);
-    if (option.is_null()) continue;
+    bool last = &option == value.find(name);  // of several with this name
+    if (!last || option.is_null()) continue;
     if (row == nullptr) r.ignored.push_back(name);
     else TRY(put_value(r, *row, fmt::format("options.{}", name), option));
   }

@@ -7,6 +7,7 @@
 #include <random>
 
 #include "base/sampling_params.h"
+#include "malformed/failing_new.h"
 #include "registry/parameters.h"
 
 namespace hearth::api {
@@ -260,6 +261,11 @@ TEST(OpenAiParse, SamplersOfOtherServers) {
   EXPECT_EQ(request->parameters.integer("num_ctx"), 8192);
   EXPECT_EQ(refused(chat("\"options\":{\"num_ctx\":\"x\"}")), "options.num_ctx");
   EXPECT_EQ(refused(chat("\"options\":[]")), "options");
+  EXPECT_EQ(params_of(chat("\"options\":{\"stop\":\"a\",\"stop\":\"b\"}")).stop,
+            std::vector<std::string>{"b"});
+  std::string words = "\"bad_words\":[\"w\"";
+  for (int i = 0; i < 1024; ++i) words += ",\"w\"";
+  EXPECT_EQ(refused(chat(words + "]")), "bad_words");
 }
 
 TEST(OpenAiParse, Streams) {
@@ -533,6 +539,26 @@ TEST(OpenAiParse, TwentyThousandMutations) {
   // Both kinds came often enough for the test to mean something.
   EXPECT_GT(accepted, 1000);
   EXPECT_LT(accepted, 19000);
+}
+
+// ---- memory
+
+TEST(OpenAiParse, MemoryThatRunsOut) {
+  auto body = Json::parse(std::string(kFull) +
+      R"("messages":[{"role":"user","content":"a text that is longer than a short string"}]})");
+  ASSERT_TRUE(body && parse_openai_chat(*body));  // tables that are made once are made
+  int64_t before = live_allocations();
+  bool failed = true;
+  for (uint64_t n = 1; failed; ++n) {
+    arm_failure(n, false);
+    auto request = parse_openai_chat(*body);
+    failed = disarm_failure();
+    ASSERT_EQ(request.has_value(), !failed) << n;
+    Code code = failed ? request.error().error.code : Code::kOutOfMemory;
+    ASSERT_EQ(code, Code::kOutOfMemory);
+    ASSERT_LT(n, 10000u);
+  }
+  EXPECT_EQ(live_allocations(), before);
 }
 
 }  // namespace

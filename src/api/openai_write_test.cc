@@ -5,6 +5,7 @@
 
 #include "api/openai.h"
 #include "base/file.h"
+#include "malformed/failing_new.h"
 #include "registry/parameters.h"
 
 namespace hearth::api {
@@ -238,6 +239,22 @@ TEST_F(OpenAiWrite, CompletionStream) {
   EXPECT_EQ(made([&](auto& out) { w->choice_end({.stop_text = "E"}, out); }), kTextChunk +
       R"({"index":0,"text":"","logprobs":null,"finish_reason":"stop","stop_reason":"E"}]})"
       "\n\n");
+}
+
+TEST_F(OpenAiWrite, APieceAllocatesNothing) {
+  for (bool chat : {true, false}) {
+    auto w = writer(R"(,"stream":true,"stream_options":{"include_usage":true,)"
+                    R"("continuous_usage_stats":true})", chat);
+    std::vector<TokenId> tokens = {kThe};
+    AnswerDelta piece{.text = "a text that is longer than a short string \"\n\u00e9", .tokens = tokens,
+                      .prompt_tokens = INT64_MAX / 4, .generated_tokens = INT64_MAX / 4};
+    std::string out;
+    w->begin(out);
+    out.reserve(1 << 16);
+    arm_failure(1, false);
+    for (int i = 0; i < 20; ++i) w->delta(piece, out);
+    EXPECT_FALSE(disarm_failure());
+  }
 }
 
 TEST_F(OpenAiWrite, EveryPieceIsOneLineOfJson) {
