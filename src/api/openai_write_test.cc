@@ -246,8 +246,10 @@ TEST_F(OpenAiWrite, APieceAllocatesNothing) {
     auto w = writer(R"(,"stream":true,"stream_options":{"include_usage":true,)"
                     R"("continuous_usage_stats":true})", chat);
     std::vector<TokenId> tokens = {kThe};
-    AnswerDelta piece{.text = "a text that is longer than a short string \"\n\u00e9", .tokens = tokens,
-                      .prompt_tokens = INT64_MAX / 4, .generated_tokens = INT64_MAX / 4};
+    AnswerDelta piece{.text = "a text that is longer than a short string \"\n\u00e9",
+                      .tokens = tokens,
+                      .prompt_tokens = INT64_MAX / 4,
+                      .generated_tokens = INT64_MAX / 4};
     std::string out;
     w->begin(out);
     out.reserve(1 << 16);
