@@ -78,11 +78,6 @@ Result<ResolvedModel> resolve_path(std::string_view model, const fs::path& path)
   return out;
 }
 
-bool names_a_path(std::string_view model) {
-  return model.starts_with('/') || model.starts_with('.') || model.starts_with('~') ||
-         model.ends_with(".gguf") || model.ends_with(".safetensors") || model.ends_with('/');
-}
-
 fs::path expand_home(std::string_view path) {
   const char* home = std::getenv("HOME");
   if (home == nullptr || !path.starts_with("~/")) return fs::path(path);
@@ -106,6 +101,11 @@ Result<ResolvedModel> resolve(const Store& store, std::string_view model) {
 
 }  // namespace
 
+bool names_a_path(std::string_view model) {
+  return model.starts_with('/') || model.starts_with('.') || model.starts_with('~') ||
+         model.ends_with(".gguf") || model.ends_with(".safetensors") || model.ends_with('/');
+}
+
 TemplateLanguage template_language(std::string_view text) {
   if (text.empty()) return TemplateLanguage::kNone;
   return text.find("{%") != std::string_view::npos ? TemplateLanguage::kJinja
@@ -114,6 +114,10 @@ TemplateLanguage template_language(std::string_view text) {
 
 Result<ResolvedModel> resolve_model(const Store& store, std::string_view model) {
   return catching_bad_alloc([&] { return resolve(store, model); });
+}
+
+Result<ResolvedModel> resolve_model(const Store& store, const StoredModel& model) {
+  return catching_bad_alloc([&] { return resolve_stored(store, model); });
 }
 
 Result<ResolvedModel> resolve_model(std::string_view model) {

@@ -12,6 +12,7 @@
 namespace hearth {
 
 class Store;
+struct StoredModel;
 
 enum class TemplateLanguage { kNone, kJinja, kGo };
 
@@ -41,7 +42,13 @@ struct ResolvedModel {
 // safetensors model of the store it makes the folder view that the loader opens.
 Result<ResolvedModel> resolve_model(const Store& store, std::string_view model);
 
-// The same in the store that the environment names (HEARTH_MODELS, HEARTH_HOME).
+// The same of a model that was read from the store: what has its name now does not matter.
+Result<ResolvedModel> resolve_model(const Store& store, const StoredModel& model);
+
+// Whether resolve_model() takes it for a path without a look at the store: "./x", "x.gguf".
+bool names_a_path(std::string_view model);
+
+// In the store that the environment names (HEARTH_MODELS, HEARTH_HOME).
 Result<ResolvedModel> resolve_model(std::string_view model);
 
 }  // namespace hearth

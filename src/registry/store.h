@@ -69,6 +69,7 @@ class Store {
   const std::filesystem::path& folder() const { return folder_; }
   std::filesystem::path blob_path(const Digest& digest) const;
   bool has_blob(const Digest& digest) const;  // a regular file of that name
+  std::filesystem::path manifest_path(const ModelName& name) const;
 
   // The spelling under which `name` is stored: names match without regard to case.
   std::optional<ModelName> find(const ModelName& name) const;
@@ -101,7 +102,6 @@ class Store {
 
  private:
   friend class StoreWriter;
-  std::filesystem::path manifest_path(const ModelName& name) const;
   Result<std::vector<StoredModel>> list_all(std::vector<StoreProblem>* broken) const;
   Result<void> make_layout() const;
   Result<FileLock> lock(FileLock::Mode mode, int wait_ms) const;

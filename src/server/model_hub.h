@@ -41,6 +41,7 @@ struct HubOptions {
   uint64_t memory_max = 0;         // bytes of weights and caches together; 0: most of what is free
   int64_t models_max = 0;          // 0: as many as fit
   api::KeepAlive keep_alive;       // where a request says nothing
+  bool allow_paths = false;        // names may be paths of files; not for clients of a server
 };
 
 struct RunningModel {  // for `ps`
@@ -50,23 +51,33 @@ struct RunningModel {  // for `ps`
   uint64_t bytes = 0;              // weights and cache
 };
 
+class HubBackend;  // hub_backend.h
+
 class ModelHub {
  public:
-  // A use of a model. While one lives the model stays.
+  // A use of a model. While one lives the model stays. It ends on the server's thread, and may
+  // outlive the hub.
   class Lease;
 
   ModelHub(asio::io_context& io, ServingEngine& engine, const HubOptions& options);
+  ModelHub(asio::io_context& io, std::unique_ptr<HubBackend> backend, const HubOptions& options);
+  // Waits for the load that is going on and takes all models from the engine. Who still waits for
+  // a model gets kCancelled. Goes before `io` and `engine`.
   ~ModelHub();
 
-  // Waits for the model's load where it must. kNotFound, kTooLarge where it can't fit, or what the
-  // load said. `keep_alive` replaces the model's when given.
+  // Waits for the model's load where it must, and while all the memory is in use for a lease to
+  // end. kNotFound, kTooLarge where it can't fit, or what the load said; kCancelled when this
+  // coroutine is cancelled, which leaves the load to the others. `keep_alive` replaces the model's
+  // when given.
   Task<Result<Lease>> acquire(std::string name, std::optional<api::KeepAlive> keep_alive);
-  // Goes once its leases are gone. kNotFound when it is not loaded.
+  // Goes once its leases are gone, unless a later one asks to keep it. kNotFound when it is neither
+  // loaded nor about to be.
   Result<void> unload(const std::string& name);
-  // Those of the store that are loaded, the longest expiry first.
+  // What requests can be given at once, the longest expiry first; that of a model in use is what it
+  // would be if it were idle from now on.
   std::vector<RunningModel> running() const;
-  // After a model of the store was replaced or removed: what is loaded of it goes when idle, and the
-  // next request loads anew.
+  // After a model of the store was replaced or removed: what is loaded of it goes when idle, and
+  // the next request loads anew.
   void forget(const std::string& name);
 
  private:
@@ -86,8 +97,8 @@ class ModelHub::Lease {
  private:
   friend class ModelHub;
   Lease() = default;
+  std::shared_ptr<void> use_;  // its end is the lease's end, after that of model_
   std::shared_ptr<const LoadedModel> model_;
-  std::shared_ptr<void> use_;  // its end is the lease's end
   bool loaded_ = false;
 };
 
