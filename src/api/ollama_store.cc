@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+
 #include "api/ollama_fields.h"
 #include "base/log.h"
 #include "registry/store_files.h"
