@@ -29,6 +29,9 @@ uint64_t conversation_of(const api::GenerateRequest& asked) {
   return name.empty() ? 0 : std::hash<std::string>()(name);
 }
 
+// Compilers of today destroy temporaries of an awaiting expression twice where it has a condition in
+// it; what is awaited here is made of named values.
+
 // The engine's own error, with what a client should know besides.
 api::ApiError engine_error(const Error& error, const LoadedModel& model) {
   api::ApiError out{error};
@@ -95,19 +98,23 @@ Task<void> run_stream(Exchange& exchange, const Voice& voice, const api::Generat
 Task<void> load_or_unload(Exchange& exchange, App& app, const api::GenerateRequest& request,
                           const Voice& voice, api::AnswerInfo info) {
   if (request.kind == api::RequestKind::kUnload) {
-    if (auto found = co_await offload([&] { return resolve_model(app.store(), request.model); });
-        !found)
-      co_return co_await reply_error(exchange, voice, voice.no_model(request.model));
+    auto look = [&] { return resolve_model(app.store(), request.model).has_value(); };
+    const bool found = co_await offload(look);
+    if (!found) {
+      const api::ApiError error = voice.no_model(request.model);
+      co_return co_await reply_error(exchange, voice, error);
+    }
     (void)app.hub().unload(request.model);  // one that is not there is where it should be
-  } else if (auto lease = co_await app.hub().acquire(request.model, request.keep_alive); !lease) {
-    co_return co_await reply_error(exchange, voice,
-                                   lease.error().code == Code::kNotFound
-                                       ? voice.no_model(request.model)
-                                       : api::ApiError{lease.error()});
+  } else {
+    auto lease = co_await app.hub().acquire(request.model, request.keep_alive);
+    if (!lease) {
+      const api::ApiError error = load_error(lease.error(), voice, request.model);
+      co_return co_await reply_error(exchange, voice, error);
+    }
   }
   std::string body;
-  voice.writer(request, std::move(info))
-      ->whole({}, {.now_ns = now_ns(), .usage = {}, .context = {}, .kind = request.kind}, body);
+  const api::AnswerEnd end{.now_ns = now_ns(), .usage = {}, .context = {}, .kind = request.kind};
+  voice.writer(request, std::move(info))->whole({}, end, body);
   co_await exchange.reply(200, kJsonType, std::move(body));
 }
 
@@ -120,7 +127,12 @@ int64_t now_ns() {
 
 Task<void> reply_error(Exchange& exchange, const Voice& voice, const api::ApiError& error) {
   api::ApiReply reply = voice.error(error);
-  co_await exchange.reply(reply.status, kJsonType, std::move(reply.body), headers_of(error));
+  return exchange.reply(reply.status, kJsonType, std::move(reply.body), headers_of(error));
+}
+
+api::ApiError load_error(const Error& error, const Voice& voice, std::string_view model) {
+  if (error.code == Code::kNotFound) return voice.no_model(model);
+  return {error};
 }
 
 Task<void> answer(Exchange& exchange, App& app, api::GenerateRequest request, const Voice& voice) {
@@ -130,17 +142,18 @@ Task<void> answer(Exchange& exchange, App& app, api::GenerateRequest request, co
   if (request.kind == api::RequestKind::kLoad || request.kind == api::RequestKind::kUnload)
     co_return co_await load_or_unload(exchange, app, request, voice, std::move(info));
   auto lease = co_await app.hub().acquire(request.model, request.keep_alive);
-  if (!lease)
-    co_return co_await reply_error(exchange, voice,
-                                   lease.error().code == Code::kNotFound
-                                       ? voice.no_model(request.model)
-                                       : api::ApiError{lease.error()});
+  if (!lease) {
+    const api::ApiError error = load_error(lease.error(), voice, request.model);
+    co_return co_await reply_error(exchange, voice, error);
+  }
   const LoadedModel& model = **lease;
   const int64_t loaded = now_ns();
   info.tokenizer = model.tokenizer;
-  const bool is_long = exchange.request().body.size() > kLongBody;
-  auto prompts = is_long ? co_await offload([&] { return make_prompts(model, request); })
-                         : make_prompts(model, request);
+  std::optional<api::ApiResult<Prompts>> made;
+  auto make = [&] { made = make_prompts(model, request); };
+  if (exchange.request().body.size() > kLongBody) co_await offload(make);
+  else make();
+  api::ApiResult<Prompts>& prompts = *made;
   if (!prompts) co_return co_await reply_error(exchange, voice, prompts.error());
 
   std::unique_ptr<api::AnswerWriter> writer = voice.writer(request, std::move(info));

@@ -19,6 +19,9 @@ Task<void> answer(Exchange& exchange, App& app, api::GenerateRequest request, co
 // An error as the whole answer.
 Task<void> reply_error(Exchange& exchange, const Voice& voice, const api::ApiError& error);
 
+// Why there is no lease on a model.
+api::ApiError load_error(const Error& error, const Voice& voice, std::string_view model);
+
 // Nanoseconds since 1970.
 int64_t now_ns();
 

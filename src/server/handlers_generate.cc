@@ -54,10 +54,20 @@ Task<std::optional<ModelHub::Lease>> lease_or_tell(Exchange& exchange, App& app,
                                                    const std::string& name) {
   auto lease = co_await app.hub().acquire(name, std::nullopt);
   if (lease) co_return std::move(*lease);
-  co_await reply_error(exchange, kOpenAiText,
-                       lease.error().code == Code::kNotFound ? openai_no_model(name)
-                                                             : ApiError{lease.error()});
+  const ApiError error = load_error(lease.error(), kOpenAiText, name);
+  co_await reply_error(exchange, kOpenAiText, error);
   co_return std::nullopt;
+}
+
+ApiResult<std::vector<TokenId>> render_messages(const api::TokenizeRequest& request,
+                                                const LoadedModel& model) {
+  auto prompt = model.chat ? model.chat->prompt(request.messages, *model.tokenizer,
+                                                {.think = request.think,
+                                                 .continue_last = request.continue_last})
+                           : Result<ChatPrompt>(fail(Code::kInvalid, "{} has no chat template",
+                                                     request.model));
+  if (!prompt) return std::unexpected(ApiError{prompt.error(), "messages"});
+  return std::move(prompt->tokens);
 }
 
 }  // namespace
@@ -86,21 +96,15 @@ Task<void> handle_tokenize(Exchange& exchange, void* context) {
   const LoadedModel& model = **lease;
   std::vector<TokenId> tokens;
   if (request->text) {
-    tokens = co_await offload([&] { return api::tokenize(*request, *model.tokenizer); });
-  } else if (!model.chat) {
-    co_return co_await reply_error(
-        exchange, kOpenAiText,
-        {fail(Code::kInvalid, "{} has no chat template", request->model).error(), "messages"});
+    auto work = [&] { tokens = api::tokenize(*request, *model.tokenizer); };
+    co_await offload(work);
   } else {
-    auto prompt = model.chat->prompt(request->messages, *model.tokenizer,
-                                     {.think = request->think,
-                                      .continue_last = request->continue_last});
-    if (!prompt)
-      co_return co_await reply_error(exchange, kOpenAiText, {prompt.error(), "messages"});
-    tokens = std::move(prompt->tokens);
+    auto rendered = render_messages(*request, model);
+    if (!rendered) co_return co_await reply_error(exchange, kOpenAiText, rendered.error());
+    tokens = std::move(*rendered);
   }
-  co_await exchange.reply(200, kJsonType, api::write_tokenized(*request, tokens, *model.tokenizer,
-                                                               model.context));
+  std::string out = api::write_tokenized(*request, tokens, *model.tokenizer, model.context);
+  co_await exchange.reply(200, kJsonType, std::move(out));
 }
 
 Task<void> handle_detokenize(Exchange& exchange, void* context) {

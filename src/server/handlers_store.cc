@@ -23,8 +23,12 @@ constexpr std::chrono::milliseconds kLinesPause{20};
 App& app_of(void* context) { return *static_cast<App*>(context); }
 
 Task<void> send(Exchange& exchange, api::ApiReply reply) {
-  co_await exchange.reply(reply.status, reply.body.empty() ? kTextType : kJsonType,
-                          std::move(reply.body));
+  return exchange.reply(reply.status, reply.body.empty() ? kTextType : kJsonType,
+                        std::move(reply.body));
+}
+
+Task<void> send_error(Exchange& exchange, const api::ApiError& error) {
+  return send(exchange, api::ollama_error(error));
 }
 
 std::vector<api::ModelEntry> model_entries(const Store& store) {
@@ -40,6 +44,27 @@ std::vector<api::ModelEntry> model_entries(const Store& store) {
   return out;
 }
 
+std::vector<api::PsEntry> ps_entries(const Store& store, std::span<const RunningModel> running) {
+  std::vector<api::PsEntry> out;
+  for (const RunningModel& model : running) {
+    const ResolvedModel& resolved = model.loaded->resolved;
+    api::PsEntry& entry = out.emplace_back(api::PsEntry{
+        .name = resolved.display_name, .digest = resolved.digest, .size = model.loaded->weight_bytes +
+                static_cast<uint64_t>(ServingEngine::cache_bytes(*model.loaded->serving)),
+        .size_vram = 0, .details = {}, .expires_ns = {},
+        .context_length = model.loaded->context});
+    if (model.expires)
+      entry.expires_ns = std::chrono::duration_cast<std::chrono::nanoseconds>(
+                             model.expires->time_since_epoch()).count();
+    auto name = ModelName::parse(resolved.display_name);
+    auto stored = name ? store.read(*name) : Result<StoredModel>(std::unexpected(name.error()));
+    if (!stored) continue;
+    if (auto details = api::ollama_details(store, stored->manifest))
+      entry.details = std::move(*details);
+  }
+  return out;
+}
+
 // What changed a model: the loaded one goes, and lists are made anew.
 void changed(App& app, const std::string& name) {
   app.tags().invalidate();
@@ -49,8 +74,9 @@ void changed(App& app, const std::string& name) {
 template <api::ApiReply (*kDo)(const Store&, const Json&)>
 Task<void> change(Exchange& exchange, App& app) {
   auto body = api::parse_ollama_body(exchange.request().body);
-  if (!body) co_return co_await send(exchange, api::ollama_error(body.error()));
-  api::ApiReply reply = co_await offload([&] { return kDo(app.store(), *body); });
+  if (!body) co_return co_await send_error(exchange, body.error());
+  auto work = [&] { return kDo(app.store(), *body); };
+  api::ApiReply reply = co_await offload(work);
   if (reply.status == 200) changed(app, api::ollama_model_of(*body));
   co_await send(exchange, std::move(reply));
 }
@@ -108,25 +134,29 @@ Task<void> handle_metrics(Exchange& exchange, void* context) {
 
 Task<void> handle_models(Exchange& exchange, void* context) {
   App& app = app_of(context);
-  auto entries = co_await offload([&] { return model_entries(app.store()); });
-  co_await exchange.reply(200, kJsonType, api::openai_models(entries));
+  auto work = [&] { return api::openai_models(model_entries(app.store())); };
+  std::string body = co_await offload(work);
+  co_await exchange.reply(200, kJsonType, std::move(body));
 }
 
 Task<void> handle_model(Exchange& exchange, void* context) {
   App& app = app_of(context);
   const std::string name = exchange.request().rest;
-  auto found = co_await offload([&]() -> std::optional<api::ModelEntry> {
+  auto look = [&]() -> std::optional<api::ModelEntry> {
     auto parsed = ModelName::parse(name);
     auto stored = parsed ? app.store().find(*parsed) : std::nullopt;
     if (!stored) return std::nullopt;
     for (api::ModelEntry& entry : model_entries(app.store()))
       if (entry.id == stored->display()) return std::move(entry);
     return std::nullopt;
-  });
-  if (found) co_return co_await exchange.reply(200, kJsonType, api::openai_model(*found));
-  co_await send(exchange, api::openai_error(
-      {fail(Code::kNotFound, "The model `{}` does not exist", name).error(), "model",
-       "model_not_found"}));
+  };
+  auto found = co_await offload(look);
+  api::ApiReply reply =
+      found ? api::ApiReply{200, api::openai_model(*found)}
+            : api::openai_error(
+                  {fail(Code::kNotFound, "The model `{}` does not exist", name).error(), "model",
+                   "model_not_found"});
+  co_await send(exchange, std::move(reply));
 }
 
 Task<void> handle_version(Exchange& exchange, void*) {
@@ -140,35 +170,19 @@ Task<void> handle_tags(Exchange& exchange, void* context) {
 
 Task<void> handle_ps(Exchange& exchange, void* context) {
   App& app = app_of(context);
-  std::vector<RunningModel> running = app.hub().running();
-  auto entries = co_await offload([&] {
-    std::vector<api::PsEntry> out;
-    for (const RunningModel& model : running) {
-      const ResolvedModel& resolved = model.loaded->resolved;
-      api::PsEntry& entry = out.emplace_back(api::PsEntry{
-          .name = resolved.display_name, .digest = resolved.digest, .size = model.bytes,
-          .size_vram = 0, .details = {}, .expires_ns = {},
-          .context_length = model.loaded->context});
-      if (model.expires)
-        entry.expires_ns = std::chrono::duration_cast<std::chrono::nanoseconds>(
-                               model.expires->time_since_epoch()).count();
-      auto name = ModelName::parse(resolved.display_name);
-      auto stored = name ? app.store().read(*name)
-                         : Result<StoredModel>(fail(Code::kNotFound, "no such model"));
-      if (!stored) continue;
-      if (auto details = api::ollama_details(app.store(), stored->manifest))
-        entry.details = std::move(*details);
-    }
-    return out;
-  });
-  co_await exchange.reply(200, kJsonType, api::ollama_ps(entries));
+  const std::vector<RunningModel> running = app.hub().running();
+  auto work = [&] { return api::ollama_ps(ps_entries(app.store(), running)); };
+  std::string body = co_await offload(work);
+  co_await exchange.reply(200, kJsonType, std::move(body));
 }
 
 Task<void> handle_show(Exchange& exchange, void* context) {
   App& app = app_of(context);
   auto body = api::parse_ollama_body(exchange.request().body);
-  if (!body) co_return co_await send(exchange, api::ollama_error(body.error()));
-  co_await send(exchange, co_await offload([&] { return api::ollama_show(app.store(), *body); }));
+  if (!body) co_return co_await send_error(exchange, body.error());
+  auto work = [&] { return api::ollama_show(app.store(), *body); };
+  api::ApiReply reply = co_await offload(work);
+  co_await send(exchange, std::move(reply));
 }
 
 Task<void> handle_copy(Exchange& exchange, void* context) {
@@ -182,30 +196,37 @@ Task<void> handle_delete(Exchange& exchange, void* context) {
 Task<void> handle_blob_exists(Exchange& exchange, void* context) {
   App& app = app_of(context);
   const std::string digest = exchange.request().rest;
-  co_await send(exchange, co_await offload([&] {
-    return api::ollama_blob_exists(app.store(), digest);
-  }));
+  auto work = [&] { return api::ollama_blob_exists(app.store(), digest); };
+  api::ApiReply reply = co_await offload(work);
+  co_await send(exchange, std::move(reply));
 }
 
 Task<void> handle_blob_upload(Exchange& exchange, void* context) {
   App& app = app_of(context);
   const std::string digest = exchange.request().rest;
-  auto upload = co_await offload([&] { return api::BlobUpload::begin(app.store(), digest); });
+  auto start = [&] { return api::BlobUpload::begin(app.store(), digest); };
+  auto upload = co_await offload(start);
   if (!upload) co_return co_await send(exchange, std::move(upload.error()));
   while (true) {
     auto piece = co_await exchange.read_body();
-    if (!piece) co_return co_await send(exchange, api::ollama_error({piece.error()}));
+    if (!piece) {
+      const api::ApiError error{piece.error()};
+      co_return co_await send_error(exchange, error);
+    }
     if (piece->empty()) break;
-    auto written = co_await offload([&] { return upload->write(*piece); });
+    auto write = [&] { return upload->write(*piece); };
+    auto written = co_await offload(write);
     if (!written) co_return co_await send(exchange, std::move(written.error()));
   }
-  co_await send(exchange, co_await offload([&] { return upload->finish(); }));
+  auto finish = [&] { return upload->finish(); };
+  api::ApiReply reply = co_await offload(finish);
+  co_await send(exchange, std::move(reply));
 }
 
 Task<void> handle_create(Exchange& exchange, void* context) {
   App& app = app_of(context);
   auto body = api::parse_ollama_body(exchange.request().body);
-  if (!body) co_return co_await send(exchange, api::ollama_error(body.error()));
+  if (!body) co_return co_await send_error(exchange, body.error());
   auto lines = std::make_shared<Lines>();
   const bool streams = api::ollama_streams(*body);
   asio::any_io_executor here = co_await asio::this_coro::executor;
