@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# From a fresh clone to an answer: installs what is missing, builds Hearth, fetches a starter model,
-# and starts.
+# From a fresh clone to a server: installs what is missing, builds Hearth, fetches a starter model, and
+# starts.
 #
-#   ./start.sh                     opens the chat (where there is no terminal: says what to type)
+#   ./start.sh                     starts the server and prints its address; Ctrl-C ends it
 #   ./start.sh "question"          prints the answer, and nothing else, on stdout
 #   ./start.sh --build-only        stops after the build
 #
@@ -67,15 +67,14 @@ main() {
   in_store "$starter" || "$root/tools/fetch_starter.sh" "$starter"
   if [ -n "$question" ]; then
     exec "$hearth" run "$starter" "$question" </dev/null  # what waits there was not meant for it
-  elif [ -t 0 ] && [ -t 1 ]; then
-    exec "$hearth" run "$starter"
   fi
-  cat <<TEXT
-Hearth is built and has a model. To talk to it:
+  cat >&2 <<TEXT
+Hearth is built and has a model. Besides the server, which starts now, there is the chat:
 
     $hearth run $starter
-    $hearth run $starter "What is the capital of France?"
+
 TEXT
+  exec "$hearth" serve
 }
 
 main "$@"

@@ -35,6 +35,55 @@ check "cgroup of 2 GiB, 1 used, half of that only cache" 1536 "$(free_on limited
 machine large 1024000 21474836480 0 0
 check "a limit above what is there" 1000 "$(free_on large)"
 
+# ---- starting -----------------------------------------------------------------------------------
+# A clone whose setup.sh installs and builds nothing, and whose program says what it is asked.
+mkdir -p "$work/clone/tools" "$work/clone/build/release"
+cp "$root/start.sh" "$work/clone/"
+cat >"$work/clone/tools/setup.sh" <<'STUB'
+build_packages=() fetch_packages=()
+say() { echo "$*" >&2; }
+need_packages() { :; }
+missing_packages() { :; }
+memory_free_mb() { echo "${FREE_MB:-9000}"; }
+disk_free_mb() { echo 9000; }
+build() { echo "built $*" >&2; }
+STUB
+printf '#!/bin/sh\n[ "$1" = show ] || echo "hearth $*"\n' >"$work/clone/build/release/hearth"
+chmod +x "$work/clone/build/release/hearth"
+start() { env -u HEARTH_STARTER "$work/clone/start.sh" "$@" 2>"$work/said" </dev/null; }
+check "without arguments it serves" "hearth serve" "$(start)"
+contains "and says how to chat" "release/hearth run qwen2.5-coder:1.5b" "$(cat "$work/said")"
+check "a question is answered" "hearth run qwen2.5-coder:1.5b Why is the sky blue?" \
+  "$(start "Why is the sky blue?")"
+check "words are one question" "hearth run qwen2.5-coder:1.5b two words" "$(start two words)"
+check "a question may begin with a dash" "hearth run qwen2.5-coder:1.5b -x" "$(start -- -x)"
+check "a build may be all" "" "$(start --build-only)"
+contains "which it says" "built: " "$(cat "$work/said")"
+check "little memory takes the small model" "hearth run smollm2 Hi" "$(FREE_MB=3000 start Hi)"
+contains "and says so" "only 3000 MB of memory" "$(cat "$work/said")"
+check "an unknown option is none" 2 "$(start --serve >/dev/null; echo $?)"
+# On a terminal as well.
+check "a terminal gets the server too" "hearth serve" \
+  "$(script -qec "$work/clone/start.sh 2>/dev/null" /dev/null </dev/null | tr -d '\r')"
+
+# ---- the service --------------------------------------------------------------------------------
+unit="$root/tools/hearth.service"
+check "every line of the unit is one" "" \
+  "$(grep -vE '^(#.*|\[(Unit|Service|Install)\]|[A-Z][A-Za-z]+=.*|)$' "$unit")"
+for setting in NoNewPrivileges=yes ProtectSystem=strict ProtectHome=yes PrivateTmp=yes \
+  CapabilityBoundingSet= StateDirectory=hearth Environment=HEARTH_HOME=/var/lib/hearth; do
+  contains "the unit is hardened" "
+$setting
+" "$(cat "$unit")"
+done
+if command -v systemd-analyze >/dev/null; then
+  # The program and the user are those of this machine; else the whole is to be without a warning.
+  sed -e "s|^ExecStart=/usr/local/bin/hearth|ExecStart=$(command -v true)|" -e '/^User=/d' \
+    "$unit" >"$work/hearth.service"
+  check "systemd understands the unit" "" "$(systemd-analyze verify "$work/hearth.service" 2>&1 |
+    grep -F "$work/hearth.service")"
+fi
+
 # ---- fetching -----------------------------------------------------------------------------------
 # The stand-ins: `python3 -m pip download` copies from $work/index (and fails while $work/broken has
 # the package's name, once for each line), `hearth` keeps its blob in $work/store.

@@ -142,6 +142,11 @@ void AnswerStream::cancel() {
     if (!part.done) app_.engine().cancel(part.id);
 }
 
+void AnswerStream::fail(api::ApiError error) {
+  if (!error_) error_ = std::move(error);
+  cancel();
+}
+
 Task<void> AnswerStream::wait() {
   const bool was_told = told_;
   while (left_ > 0 && (!error_ || opened_) && told_ == was_told) {

@@ -29,6 +29,7 @@ class AnswerStream : public EventReceiver {
   // The head has gone out: what was written until then, and all that comes, is sent.
   void open();
   void cancel();
+  void fail(api::ApiError error);  // cancels, and this is why
 
   const std::optional<api::ApiError>& error() const { return error_; }
   // After the end.

@@ -75,24 +75,31 @@ void account(Exchange& exchange, App& app, const LoadedModel& model, const Answe
   exchange.note("generated_tokens", fmt::format("{}", usage.generated_tokens));
 }
 
-// The whole of a stream once its requests run.
-Task<void> run_stream(Exchange& exchange, const Voice& voice, const api::GenerateRequest& request,
+// Until the end of all that runs; of a stream all but the end is sent. False where an error was the
+// whole answer.
+Task<bool> run_stream(Exchange& exchange, const Voice& voice, const api::GenerateRequest& request,
                       AnswerStream& stream, api::AnswerWriter& writer) {
   co_await stream.wait();
+  while (!request.stream && !stream.ended()) co_await stream.wait();
   if (stream.error() && !stream.told_anything()) {
     while (!stream.ended()) co_await stream.wait();
-    co_return co_await reply_error(exchange, voice, *stream.error());
+    co_await reply_error(exchange, voice, *stream.error());
+    co_return false;
   }
-  if (!request.stream) {
-    while (!stream.ended()) co_await stream.wait();
-    co_return;
-  }
+  if (!request.stream) co_return true;
   std::string begin;
   writer.begin(begin);
   auto begun = co_await exchange.begin_stream(writer.stream_type());
   if (begun && exchange.push(begin)) stream.open();
   else stream.cancel();
   while (!stream.ended()) co_await stream.wait();
+  co_return true;
+}
+
+// The client has gone, or the server stops: who still reads is told.
+void give_up(const Exchange& exchange, AnswerStream& stream) {
+  if (exchange.gone()) return stream.cancel();
+  stream.fail({fail(Code::kBusy, "the server is being stopped").error()});
 }
 
 Task<void> load_or_unload(Exchange& exchange, App& app, const api::GenerateRequest& request,
@@ -161,13 +168,13 @@ Task<void> answer(Exchange& exchange, App& app, api::GenerateRequest request, co
   AnswerStream stream(exchange, app, request, *writer, model, params.n);
   auto refused = submit(stream, stream, app, exchange.request(), request, model, *prompts);
   if (refused) stream.cancel();
-  else exchange.on_gone([&stream] { stream.cancel(); });
+  else exchange.on_gone([&exchange, &stream] { give_up(exchange, stream); });
   if (refused) {
     while (!stream.ended()) co_await stream.wait();
     co_return co_await reply_error(exchange, voice, *refused);
   }
-  co_await run_stream(exchange, voice, request, stream, *writer);
-  if (stream.error() && !stream.told_anything()) co_return;
+  const bool answers = co_await run_stream(exchange, voice, request, stream, *writer);
+  if (!answers) co_return;
 
   api::AnswerEnd end{.now_ns = now_ns(), .usage = stream.usage(), .context = {},
                      .kind = request.kind};

@@ -120,6 +120,7 @@ Task<void> handle_ready(Exchange& exchange, void* context) {
 
 Task<void> handle_metrics(Exchange& exchange, void* context) {
   App& app = app_of(context);
+  app.metrics().clear_gauges();  // of models that have gone
   for (const RunningModel& model : app.hub().running()) {
     const std::string& name = model.loaded->resolved.display_name;
     const ServingStatus status = ServingEngine::status(*model.loaded->serving);

@@ -107,11 +107,13 @@ struct Metrics::Impl {
     return *instrument;
   }
 
+  // An empty name stands for all models.
   template <class T>
   void forget(Family<T>& family, std::string_view model) {
     std::erase_if(family.known, [&](auto& entry) {
       std::string_view rest = std::string_view(entry.first).substr(1);
-      if (model.empty() || rest.substr(0, rest.find('\0')) != model) return false;
+      std::string_view own = rest.substr(0, rest.find('\0'));
+      if (own.empty() || (!model.empty() && own != model)) return false;
       entry.second.second->Remove(entry.second.first);
       return true;
     });
@@ -139,7 +141,13 @@ void Metrics::observe(Metric histogram, std::string_view model, double seconds) 
   impl_->find(impl_->histograms, prometheus::BuildHistogram, row, model, {}).Observe(seconds);
 }
 
+void Metrics::clear_gauges() {
+  std::lock_guard lock(impl_->mutex);
+  impl_->forget(impl_->gauges, {});
+}
+
 void Metrics::forget(std::string_view model) {
+  if (model.empty()) return;
   std::lock_guard lock(impl_->mutex);
   impl_->forget(impl_->gauges, model);
   impl_->forget(impl_->counters, model);

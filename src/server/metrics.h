@@ -44,6 +44,8 @@ class Metrics {
   void observe(Metric histogram, std::string_view model, double seconds);
   // What is told of a model is no longer told.
   void forget(std::string_view model);
+  // The gauges of all models are told no more until they are set again.
+  void clear_gauges();
 
   // Prometheus' text format, version 0.0.4.
   std::string render() const;

@@ -53,5 +53,21 @@ TEST(Metrics, ForgetsAModel) {
                   R"(vllm:request_success_total{finished_reason="stop",model_name="a"} 1)"));
 }
 
+TEST(Metrics, ClearsTheGaugesOfModels) {
+  Metrics metrics;
+  metrics.set(Metric::kConnections, "", 2);
+  metrics.set(Metric::kRequestsRunning, "a", 1);
+  metrics.add(Metric::kRequestsDone, "a", 1, "stop");
+  metrics.forget("");
+  EXPECT_TRUE(has(metrics.render(), R"(vllm:num_requests_running{model_name="a"} 1)"));
+  metrics.clear_gauges();
+  std::string text = metrics.render();
+  EXPECT_EQ(text.find("num_requests_running{"), std::string::npos) << text;
+  EXPECT_TRUE(has(text, "hearth:http_connections 2"));
+  EXPECT_TRUE(has(text, R"(vllm:request_success_total{finished_reason="stop",model_name="a"} 1)"));
+  metrics.set(Metric::kRequestsRunning, "a", 3);
+  EXPECT_TRUE(has(metrics.render(), R"(vllm:num_requests_running{model_name="a"} 3)"));
+}
+
 }  // namespace
 }  // namespace hearth::server

@@ -22,8 +22,8 @@ TINY_FILES = ROOT / "tests/data/models/llama"
 MODEL = "smollm2"      # a real model, of the tests' store
 TINY = "tiny"          # a checkpoint of a few kilobytes that says nothing sensible
 PATIENCE = 60          # seconds until what must happen soon is given up, on a machine that is busy
-TINY_TEMPLATE = ("{{ if .System }}<{{ .System }}>{{ end }}"
-                 "{{ range .Messages }}[{{ .Role }}] {{ .Content }}\n{{ end }}")
+TINY_TEMPLATE = ('{{ if .System }}<{{ .System }}>{{ end }}{{ range .Messages }}'
+                 '{{ if ne .Role "system" }}[{{ .Role }}] {{ .Content }}\n{{ end }}{{ end }}')
 
 hearth = None          # the program; set by server_test.py
 _folders = contextlib.ExitStack()

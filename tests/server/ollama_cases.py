@@ -2,9 +2,10 @@
 import datetime
 import hashlib
 import json
+import re
 import time
 
-from harness import MODEL, TINY, TINY_FILES, TINY_TEMPLATE, ServerTest, call, wait_for
+from harness import MODEL, ROOT, TINY, TINY_FILES, TINY_TEMPLATE, ServerTest, call, wait_for
 
 GENERATE, CHAT = "/api/generate", "/api/chat"
 PROMPT = "The capital of France is"
@@ -229,19 +230,16 @@ class Store(ServerTest):
         self.assertEqual(self.say("uploaded"), self.say(TINY))
 
     def test_a_model_from_a_gguf_copied_and_deleted(self):
-        gguf = None
-        for blob in (self.server.home / "models/blobs").iterdir():
-            with blob.open("rb") as file:
-                if file.read(4) == b"GGUF" and blob.stat().st_size < 1 << 20:
-                    gguf = blob.read_bytes()
-        self.assertIsNotNone(gguf)
+        shown = self.server.made("/api/show", {"model": MODEL})["modelfile"]
+        digest = re.search(r"sha256[-:]([0-9a-f]{64})", shown)[1]   # as clients find it there
+        self.assertEqual(self.server.ask("HEAD", f"/api/blobs/sha256:{digest}").status, 200)
         made = self.server.made("/api/create", {"model": "one", "stream": False,
-                                                "files": {"one.gguf": self.upload(gguf)}})
+                                                "files": {"one.gguf": f"sha256:{digest}"}})
         self.assertEqual(made, {"status": "success"})
         copy = self.server.post("/api/copy", {"source": "one", "destination": "two:x"})
         self.assertEqual(copy.status, 200)
         self.assertLessEqual({"one:latest", "two:x"}, self.names())
-        self.assertEqual(self.say("two:x"), self.say(TINY))
+        self.assertEqual(self.say("two:x"), self.say(MODEL))
         derived = self.server.made("/api/create", {"model": "three", "from": "two:x",
                                                    "system": "S", "stream": False})
         self.assertEqual(derived, {"status": "success"})
@@ -250,7 +248,7 @@ class Store(ServerTest):
             self.refused(self.server.ask("DELETE", "/api/delete", {"model": name}), 404)
         self.assertFalse({"one:latest", "two:x", "three:latest"} & self.names())
         self.refused(self.server.post(GENERATE, {"model": "two:x", "prompt": "x"}), 404)
-        self.assertTrue(self.say(TINY))
+        self.assertTrue(self.say(MODEL))
 
     def test_a_replaced_model_answers_anew(self):
         for system in ("First.", "Second."):
@@ -271,7 +269,9 @@ class Store(ServerTest):
         self.refused(self.server.post("/api/create", {"model": "x"}), 400, "from")
         self.refused(self.server.post("/api/create", {"model": "x", "from": "none"}), 404)
         self.refused(self.server.post("/api/create", {"model": "x", "files": {"a": digest}}), 400)
-        junk = self.upload(b"GGUF but not really")
-        self.refused(self.server.post("/api/create", {"model": "x", "files": {"a.gguf": junk},
-                                                      "stream": False}), 400)
+        vocabulary = (ROOT / "tests/data/container/vocabulary.gguf").read_bytes()
+        for data in (b"GGUF but not really", vocabulary[:200], vocabulary):
+            made = self.server.post("/api/create", {
+                "model": "x", "files": {"a.gguf": self.upload(data)}, "stream": False})
+            self.refused(made, 400)
         self.assertNotIn("x:latest", self.names())

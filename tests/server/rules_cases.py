@@ -6,7 +6,7 @@ import threading
 import time
 
 import harness
-from harness import MODEL, PATIENCE, TINY, ServerTest, environment, raw_post, wait_for
+from harness import MODEL, PATIENCE, TINY, ServerTest, at_once, environment, raw_post, wait_for
 
 TEXT = "/v1/completions"
 LONG = " ".join(f"word{i}" for i in range(1500))   # some 6,000 tokens
@@ -218,15 +218,14 @@ class Ending(ServerTest):
 
 class Overload(ServerTest):
     def test_a_full_queue(self):
-        # A cache of one context: who needs most of it waits while another has it.
-        server = self.start("--queue", "1", "--ctx", "2048", "--memory", "0.2")
-        words = "many words " * 500
-        holder = server.stream(TEXT, endless(prompt="holds " + words, max_tokens=900))
+        server = self.start("--parallel", "1", "--queue", "1")
+        words = "many words"
+        holder = server.stream(TEXT, endless())
         next(holder)
-        waiting = raw_post(server, TEXT, endless(prompt="waits " + words, stream=False))
+        waiting = raw_post(server, TEXT, endless(prompt="waits", stream=False))
         wait_for("one waits", lambda: server.metric("vllm:num_requests_waiting") == 1)
-        for path, body in ((TEXT, endless(prompt="late " + words, stream=False)),
-                           (TEXT, endless(prompt="late " + words)),
+        for path, body in ((TEXT, endless(stream=False)),
+                           (TEXT, endless()),
                            ("/v1/chat/completions",
                             {"model": MODEL, "messages": [{"role": "user", "content": words}]}),
                            ("/api/generate", {"model": MODEL, "prompt": words}),
@@ -246,13 +245,21 @@ class Overload(ServerTest):
         self.assertEqual(server.post(TEXT, endless(stream=False, max_tokens=2)).status, 200)
 
     def test_who_waits_too_long_is_told(self):
-        server = self.start("--queue-time", "1", "--ctx", "2048", "--memory", "0.2")
-        words = "many words " * 500
-        holder = server.stream(TEXT, endless(prompt="holds " + words, max_tokens=900))
+        # So long that a stream has begun by then, to say that it is still there.
+        server = self.start("--parallel", "1", "--queue-time", "7")
+        holder = server.stream(TEXT, endless())
         next(holder)
-        answer = server.post(TEXT, endless(prompt="waits " + words, stream=False))
-        self.refused(answer, 503, "too long")
-        self.assertGreaterEqual(int(answer.headers["Retry-After"]), 1)
+        chat = {"model": MODEL, "messages": [{"role": "user", "content": "x"}]}
+        whole, events, lines = at_once([
+            lambda: server.post(TEXT, endless(stream=False)),
+            lambda: list(server.stream("/v1/chat/completions", chat)),
+            lambda: list(server.stream("/api/chat", chat))])
+        self.refused(whole, 503, "too long")
+        self.assertGreaterEqual(int(whole.headers["Retry-After"]), 1)
+        self.assertIn("too long", json.loads(events[-2][len("data: "):])["error"]["message"])
+        self.assertEqual(events[-1], "data: [DONE]")
+        self.assertIn("too long", json.loads(lines[-1])["error"])
+        self.assertTrue(next(holder).startswith("data: "), "who is served goes on")
         holder.close()
 
     def test_a_model_that_does_not_fit(self):

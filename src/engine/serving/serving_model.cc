@@ -209,6 +209,7 @@ void ServingModel::cancel(RequestId id) {
   }
   if (job->beams != nullptr) finish_beams(*job, true);
   else finish_job(*job);
+  if (!has_work()) publish_status();  // no step follows that would
 }
 
 void ServingModel::cancel_all() {

@@ -352,6 +352,17 @@ TEST_F(ServingTest, WhoWaitsTooLongIsToldSo) {
   }
 }
 
+TEST_F(ServingTest, TheLastOneCancelledLeavesNothing) {
+  auto model = serve({});
+  auto first = ask(*model, prompt_, greedy(50)), second = ask(*model, some_tokens(40), greedy(50));
+  for (int i = 0; i < 3; ++i) step(*model);
+  EXPECT_EQ(model->status().running, 2);
+  model->cancel(*first);
+  model->cancel(*second);  // no step follows
+  EXPECT_EQ(model->status().running, 0);
+  EXPECT_EQ(model->status().cache_blocks_used, 0);
+}
+
 TEST_F(ServingTest, AnAbortedStepChangesNothing) {
   auto model = serve({});
   auto id = ask(*model, prompt_, greedy(8));
