@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# From a fresh clone to a server: installs what is missing, builds Hearth, fetches a starter model, and
-# starts.
+# From a fresh clone to a server: installs what is missing, builds Hearth, fetches a starter model,
+# and starts.
 #
 #   ./start.sh                     starts the server and prints its address; Ctrl-C ends it
 #   ./start.sh "question"          prints the answer, and nothing else, on stdout

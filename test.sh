@@ -140,7 +140,7 @@ main() {
     --long) long=1 test_models+=(gemma3:270m qwen2.5-coder:0.5b) ;;
     *) sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "$0" >&2; return 2 ;;
   esac
-  need_packages "${build_packages[@]}" "${fetch_packages[@]}" libgtest-dev git tmux
+  need_packages "${build_packages[@]}" "${fetch_packages[@]}" "${test_packages[@]}"
   [ -z "$long" ] || need_packages clang-19 libclang-rt-19-dev python3-venv
   rm -rf "$results"
   mkdir -p "$results"

@@ -7,16 +7,24 @@ A block fenced as ```console after a line `<!-- run -->` is run: each line `$ co
 fresh folder and store per page that has what `<!-- given: ... -->` names (tiny: a folder with a
 tiny model; gguf: tiny.gguf made from it). A command must end with 0 (`$ ! command`: must not); the
 lines under it are its output, compared as they are, where `...` stands for anything.
+
+A command `hearth serve` goes on beside those that follow it, on a free port that takes the place of
+11434 in all of them, until the page starts another one or ends; then it must end with 0.
 """
 import argparse
 import os
 import pathlib
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
+import time
+import urllib.request
 
+PATIENCE = 60
+SERVE = re.compile(r"(\w+=\S+ )*hearth serve\b")
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BLOCK = re.compile(r"<!-- run -->\s*\n```console\n(.*?)```", re.DOTALL)
 
@@ -50,6 +58,66 @@ def prepare(folder, given, hearth):
         shutil.copytree(ROOT / "tests/data/models/llama", folder / "tiny")
 
 
+class Page:
+    """The commands of a page, in its folder and with its variables."""
+
+    def __init__(self, folder, env):
+        self.folder, self.env = folder, env
+        self.server, self.port = None, "11434"
+
+    def run(self, command, expected):
+        """What is wrong with a command, or None."""
+        if SERVE.match(command):
+            said, code = self.serve(command)
+        else:
+            done = subprocess.run(["bash", "-c", command.replace("11434", self.port)],
+                                  cwd=self.folder, env=self.env, text=True, capture_output=True,
+                                  timeout=300, stdin=subprocess.DEVNULL)
+            said, code = done.stdout + done.stderr, done.returncode
+        if code != 0:
+            return f"exit {code}: {said.strip()}"
+        expected = expected.replace("11434", self.port)
+        if expected and not matches(expected, said):
+            return f"says {said.strip()!r}, the page has {expected!r}"
+        return None
+
+    def serve(self, command):
+        """Starts a server. What it says until it answers; and 0, or what it or the one before it
+        ended with."""
+        code = self.stop_server()
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = str(free.getsockname()[1])
+        said = self.folder.parent / "server.log"
+        with said.open("w") as log:
+            self.server = subprocess.Popen(["bash", "-c", f"exec env {command} --port {self.port}"],
+                                           cwd=self.folder, env=self.env, stdout=log, stderr=log,
+                                           stdin=subprocess.DEVNULL)
+        end = time.monotonic() + PATIENCE
+        while not self.answers() and self.server.poll() is None and time.monotonic() < end:
+            time.sleep(0.02)
+        return said.read_text(), code or self.server.poll() or 0
+
+    def answers(self):
+        try:
+            with urllib.request.urlopen(f"http://localhost:{self.port}/health", timeout=PATIENCE):
+                return True
+        except OSError:
+            return False
+
+    def stop_server(self):
+        if self.server is None:
+            return 0
+        self.server.terminate()
+        try:
+            return self.server.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.server.kill()
+            return self.server.wait()
+        finally:
+            self.server = None
+
+
 def run_page(page, hearth):
     """What went wrong, as sentences, and how many commands were run."""
     problems, commands = [], commands_of(page)
@@ -61,15 +129,16 @@ def run_page(page, hearth):
         env = {k: v for k, v in os.environ.items() if not k.startswith(("HEARTH_", "OLLAMA_"))}
         env.update(PATH=f"{pathlib.Path(hearth).resolve().parent}:{env['PATH']}",
                    HOME=str(folder / "home"))
-        for line, command, expected in commands:
-            where = f"{page.relative_to(ROOT)}:{line}: {command}"
-            run = subprocess.run(["bash", "-c", command], cwd=folder / "work", env=env, text=True,
-                                 capture_output=True, timeout=300, stdin=subprocess.DEVNULL)
-            if run.returncode != 0:
-                problems.append(f"{where}: exit {run.returncode}: {run.stderr.strip()}")
-            elif expected and not matches(expected, run.stdout + run.stderr):
-                problems.append(f"{where}: says {(run.stdout + run.stderr).strip()!r}, the page "
-                                f"has {expected!r}")
+        running = Page(folder / "work", env)
+        try:
+            for line, command, expected in commands:
+                problem = running.run(command, expected)
+                if problem:
+                    problems.append(f"{page.relative_to(ROOT)}:{line}: {command}: {problem}")
+        finally:
+            code = running.stop_server()
+        if code != 0:
+            problems.append(f"{page.relative_to(ROOT)}: the server ended with {code}")
     return problems, len(commands)
 
 

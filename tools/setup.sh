@@ -6,6 +6,7 @@ build_packages=(g++ cmake ninja-build ccache pkg-config libfmt-dev libspdlog-dev
   nlohmann-json3-dev libssl-dev libpcre2-dev libicu-dev prometheus-cpp-dev
   "libboost1.81-dev|libboost1.83-dev")  # Debian 12 has the one, Ubuntu 24.04 the other
 fetch_packages=(python3 python3-pip unzip ca-certificates)
+test_packages=(libgtest-dev git tmux curl)
 
 say() { printf '[%4d s] %s\n' "$SECONDS" "$*" >&2; }
 die() { printf 'Error: %s\n' "$*" >&2; exit 1; }

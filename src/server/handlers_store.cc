@@ -49,7 +49,8 @@ std::vector<api::PsEntry> ps_entries(const Store& store, std::span<const Running
   for (const RunningModel& model : running) {
     const ResolvedModel& resolved = model.loaded->resolved;
     api::PsEntry& entry = out.emplace_back(api::PsEntry{
-        .name = resolved.display_name, .digest = resolved.digest, .size = model.loaded->weight_bytes +
+        .name = resolved.display_name, .digest = resolved.digest,
+        .size = model.loaded->weight_bytes +
                 static_cast<uint64_t>(ServingEngine::cache_bytes(*model.loaded->serving)),
         .size_vram = 0, .details = {}, .expires_ns = {},
         .context_length = model.loaded->context});

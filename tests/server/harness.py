@@ -52,6 +52,7 @@ class Server:
     def __init__(self, *options, env=None):
         self.home = store_home()
         self.log = []
+        self.told = False                # to end
         self.process = subprocess.Popen(
             [hearth, "serve", "--port", "0", *options], env=environment(self.home, env),
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
@@ -135,10 +136,14 @@ class Server:
 
     # ---- ending
 
+    def terminate(self):
+        self.told = True
+        self.process.send_signal(signal.SIGTERM)
+
     def stop(self):
-        """SIGTERM; the exit code."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
+        """Has it end, unless it was told already; the exit code."""
+        if not self.told:
+            self.terminate()
         try:
             code = self.process.wait(PATIENCE)
         finally:

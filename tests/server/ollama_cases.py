@@ -270,7 +270,7 @@ class Store(ServerTest):
         self.refused(self.server.post("/api/create", {"model": "x", "from": "none"}), 404)
         self.refused(self.server.post("/api/create", {"model": "x", "files": {"a": digest}}), 400)
         vocabulary = (ROOT / "tests/data/container/vocabulary.gguf").read_bytes()
-        for data in (b"GGUF but not really", vocabulary[:200], vocabulary):
+        for data in (b"GGUF but not really", vocabulary[:200], vocabulary[:-1]):
             made = self.server.post("/api/create", {
                 "model": "x", "files": {"a.gguf": self.upload(data)}, "stream": False})
             self.refused(made, 400)

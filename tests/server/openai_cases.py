@@ -226,7 +226,7 @@ class Tokens(ServerTest):
             with open(file, "w", encoding="utf-8") as out:
                 out.write(PROMPT)
             ids = json.loads(call(self.server.home, "tokenize", MODEL, "--file", file))
-        self.assertEqual(self.server.made("/tokenize", {"model": MODEL, "prompt": PROMPT})["tokens"],
-                         ids)
+        made = self.server.made("/tokenize", {"model": MODEL, "prompt": PROMPT})
+        self.assertEqual(made["tokens"], ids)
         self.refused(self.server.post("/detokenize", {"model": MODEL, "tokens": [10**6]}), 400,
                      "tokens[0]")

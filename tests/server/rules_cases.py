@@ -1,4 +1,4 @@
-"""How the server runs: who may ask, who hangs up, who comes too many, how it ends and what it logs."""
+"""How the server runs: who may ask, who hangs up, too many clients, how it ends, what it logs."""
 import json
 import socket
 import subprocess
@@ -165,7 +165,7 @@ class Ending(ServerTest):
     def test_a_stream_may_end(self):
         server = self.start()
         stream, _ = self.first_line(server, TEXT, endless(max_tokens=150))
-        server.process.terminate()
+        server.terminate()
         lines = list(stream)
         self.assertEqual(lines[-1], "data: [DONE]")
         self.assertEqual(json.loads(lines[-2][6:])["choices"][0]["finish_reason"], "length")
@@ -174,7 +174,7 @@ class Ending(ServerTest):
     def test_no_more_are_taken_meanwhile(self):
         server = self.start()
         stream, _ = self.first_line(server, TEXT, endless())
-        server.process.terminate()
+        server.terminate()
 
         def refused():
             try:
@@ -183,7 +183,7 @@ class Ending(ServerTest):
                 return True
         wait_for("others are refused", refused)
         self.assertTrue(next(stream).startswith("data: "))
-        server.process.terminate()           # the second one does not wait
+        server.terminate()                   # the second one does not wait
         self.assertEqual(server.process.wait(PATIENCE), 0)
         stream.close()
 
@@ -195,7 +195,7 @@ class Ending(ServerTest):
             with self.subTest(path=path):
                 server = self.start("--drain", "0")
                 stream, _ = self.first_line(server, path, body)
-                server.process.terminate()
+                server.terminate()
                 lines = list(stream)
                 if path == TEXT:
                     self.assertEqual(lines.pop(), "data: [DONE]")
@@ -208,7 +208,7 @@ class Ending(ServerTest):
         server = self.start("--drain", "0")
         client = raw_post(server, TEXT, endless(stream=False))
         wait_for("it runs", lambda: server.metric("vllm:num_requests_running") == 1)
-        server.process.terminate()
+        server.terminate()
         answer = client.makefile("rb").read()
         client.close()
         self.assertRegex(answer.split(b"\r\n")[0], rb"^HTTP/1.1 5\d\d ")

@@ -188,6 +188,8 @@ void ServingModel::erase(const Job& job) {
     counts_.waiting.fetch_sub(1, std::memory_order_relaxed);
     counts_.waiting_tokens.fetch_sub((*at)->out.timings.prompt_tokens,
                                      std::memory_order_relaxed);
+  } else {
+    counts_.running.fetch_sub(1, std::memory_order_relaxed);
   }
   // The sink's owner hears the end of the step even where this was its last request.
   if ((*at)->sink != nullptr) (*at)->sink->on_step_end();
@@ -228,9 +230,6 @@ void ServingModel::publish_status() {
   auto put = [](std::atomic<int64_t>& to, int64_t value) {
     to.store(value, std::memory_order_relaxed);
   };
-  int64_t started = 0;
-  for (const auto& job : jobs_) started += job->started != Clock::time_point();
-  put(counts_.running, started);
   put(counts_.blocks, cache_->blocks_made());
   put(counts_.blocks_kept, cache_->blocks_kept());
   put(counts_.blocks_used, cache_->blocks_used());
@@ -274,8 +273,8 @@ std::string ServingModel::describe() const {
   for (const Lane* lane : lanes_)
     if (lane != nullptr)
       out += fmt::format("lane {} of {}: {} tokens, {} computed, wants {}, sequence {}, logits {}, "
-                         "prompt {}, n {} beams {} tenant {} priority {} held up {}\n", lane->id, lane->job->id, lane->tokens.size(),
-                         lane->computed, scheduler_.wanted(lane->id), lane->sequence,
+                         "prompt {}, n {} beams {} tenant {} priority {} held up {}\n",
+                         lane->id, lane->job->id, lane->tokens.size(), lane->computed, scheduler_.wanted(lane->id), lane->sequence,
                          lane->logits.size(), lane->job->prompt_done, lane->job->params().n,
                          lane->job->params().num_beams, lane->job->request.tenant,
                          lane->job->request.priority, lane->held_up);
