@@ -74,24 +74,48 @@ ApiResult<ChatFormat> format_of(const LoadedModel& model, const GenerateRequest&
   return *model.chat;
 }
 
-// A chat that does not fit loses its oldest messages, but no system text and never the last one.
+// The messages without the oldest `count` of those that are no system text.
+std::vector<ChatMessage> without_oldest(const std::vector<ChatMessage>& messages, int64_t count) {
+  std::vector<ChatMessage> out;
+  for (const ChatMessage& message : messages)
+    if (message.role == "system" || count-- <= 0) out.push_back(message);
+  return out;
+}
+
+// A chat that does not fit loses its oldest messages, but no system text and never the last one: as
+// few as will do, found by halving, since each attempt reads all that is left.
 ApiResult<std::vector<TokenId>> chat_tokens(const LoadedModel& model,
                                             const GenerateRequest& request, Prompts& out) {
   auto format = format_of(model, request);
   if (!format) return std::unexpected(format.error());
-  std::vector<ChatMessage> messages = with_own_messages(model, request, request.messages);
-  while (true) {
-    auto tokens = render(*format, model, request, messages);
-    if (!tokens || !request.truncate ||
-        static_cast<int64_t>(tokens->size()) < out.context)
-      return tokens;
-    auto oldest = std::ranges::find_if(messages, [](const ChatMessage& m) {
-      return m.role != "system";
-    });
-    if (messages.end() - oldest <= 1) return tokens;
-    messages.erase(oldest);
-    ++out.dropped_messages;
+  const std::vector<ChatMessage> messages = with_own_messages(model, request, request.messages);
+  auto fits = [&](const std::vector<TokenId>& tokens) {
+    return static_cast<int64_t>(tokens.size()) < out.context;
+  };
+  auto best = render(*format, model, request, messages);
+  if (!best || !request.truncate || fits(*best) || messages.empty()) return best;
+  int64_t most = std::ranges::count_if(messages.begin(), messages.end() - 1, [](const auto& m) {
+    return m.role != "system";
+  });
+  auto without = [&](int64_t count) {
+    return render(*format, model, request, without_oldest(messages, count));
+  };
+  int64_t least = 1;
+  out.dropped_messages = most;
+  best = without(most);
+  while (best && fits(*best) && least < most) {
+    int64_t count = least + (most - least) / 2;
+    auto tokens = without(count);
+    // Some templates want the user to speak first.
+    if (!tokens && count + 1 < most) tokens = without(++count);
+    if (tokens && fits(*tokens)) {
+      out.dropped_messages = most = count;
+      best = std::move(tokens);
+    } else {
+      least = count + 1;
+    }
   }
+  return best;
 }
 
 ApiResult<std::vector<TokenId>> text_tokens(const LoadedModel& model,

