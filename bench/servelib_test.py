@@ -1,18 +1,21 @@
 #!/usr/bin/env python3
-"""Tests of bench/servelib's pure parts: statistics against Python's own, and the decoders of HTTP,
-chunks and events on bytes that are cut at every place."""
+"""Tests of bench/servelib: statistics against Python's own, the decoders of HTTP, chunks and events
+on bytes that are cut at every place, and the client on Python's own server."""
 import http.client
+import http.server
 import io
 import pathlib
 import random
 import statistics
 import sys
+import threading
+import time
 import unittest
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from servelib import stats, wire  # noqa: E402 (the path comes first)
+from servelib import client, stats, wire  # noqa: E402 (the path comes first)
 
 EVENTS = (b'data: {"choices":[{"index":0,"text":"a\\nb"}]}\n\n'
           b': still here\n\n'
@@ -165,6 +168,124 @@ class Wire(unittest.TestCase):
         self.assertEqual(headers["Content-Length"], "7")
         self.assertEqual(headers["Authorization"], "Bearer k")
         self.assertTrue(data.endswith(b'\r\n\r\n{"a":1}'))
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """/stream/N sends N events with text, 5 ms apart; /cut ends within a chunk; /error refuses."""
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        if self.path == "/error":
+            self.send_response(429)
+            self.send_header("Retry-After", "2")
+            self.send_header("Content-Length", "16")
+            self.end_headers()
+            self.wfile.write(b'{"error":"full"}')
+            return
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        try:
+            for i in range(int(self.path.rpartition("/")[2] or 0)):
+                self.chunk(b'data: {"choices":[{"text":"word"}]}\n\n')
+                time.sleep(0.005)
+            if self.path == "/cut/":
+                self.wfile.write(b"20\r\ndata: ")
+                self.close_connection = True
+                return
+            self.chunk(b'data: {"choices":[],"usage":{"completion_tokens":7}}\n\n')
+            self.chunk(b"data: [DONE]\n\n")
+            self.wfile.write(b"0\r\n\r\n")
+        except OSError:  # the client went away
+            self.close_connection = True
+
+    def chunk(self, data):
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+
+    def log_message(self, *_):
+        pass
+
+
+class Client(unittest.TestCase):
+    def setUp(self):
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+        self.loop = client.Loop()
+
+    def tearDown(self):
+        self.loop.close()
+        self.server.shutdown()
+        self.server.server_close()
+
+    def ask(self, path, kind=client.Call, **more):
+        return kind(self.port, wire.request_bytes("POST", path, b"{}"), **more)
+
+    def test_stream(self):
+        call = self.loop.start(self.ask("/stream/20"))
+        self.loop.run(10)
+        self.assertTrue(call.ok, call.told())
+        self.assertEqual(call.pieces, 20)
+        self.assertEqual(call.usage(), {"completion_tokens": 7})
+        self.assertEqual(call.first, call.arrivals[0])
+        self.assertGreaterEqual(call.ended, call.arrivals[-1])
+        self.assertEqual(sorted(call.arrivals), call.arrivals)
+
+    def test_what_goes_wrong_is_told(self):
+        calls = [self.loop.start(self.ask(path)) for path in ("/error", "/cut/")]
+        calls.append(self.loop.start(client.Call(1, b"x")))
+        self.loop.run(10)
+        refused, cut, nobody = calls
+        self.assertEqual((refused.status, refused.head.headers["retry-after"]), (429, "2"))
+        self.assertIn("full", refused.told())
+        self.assertIn("closed", cut.problem)
+        self.assertIn("could not send", nobody.problem)
+        self.assertFalse(any(c.ok for c in calls))
+
+    def test_drain_sees_the_end(self):
+        call = self.loop.start(self.ask("/stream/5", client.Drain))
+        self.loop.run(10)
+        self.assertTrue(call.ok, call.told())
+
+    def test_slow_reads_at_its_pace(self):
+        call = self.loop.start(self.ask("/stream/200", client.Slow, pace=100, buffer=4096))
+        start = time.monotonic()
+        self.loop.run(10, until=lambda: time.monotonic() - start > 1.5)
+        self.assertGreaterEqual(call.received, 100)
+        self.assertEqual(call.received % 100, 0)
+        self.assertLessEqual(call.received, 100 * (time.monotonic() - start + 1))
+        self.assertIsNone(call.ended)
+
+    def test_abandon(self):
+        ended = []
+        call = self.loop.start(self.ask("/stream/1000", on_end=ended.append))
+        self.loop.after(0.05, lambda: call.abandon(reset=True))
+        self.loop.run(10)
+        self.assertEqual(ended, [call])
+        self.assertTrue(call.gone)
+
+    def test_closed_loop_keeps_so_many_running(self):
+        calls = client.closed_loop(self.loop, lambda i, end: self.ask("/stream/4", on_end=end), 3,
+                                   12, 10)
+        self.assertEqual(len(calls), 12)
+        self.assertTrue(all(c.ok for c in calls))
+        at_once = [sum(o.sent <= c.sent < o.ended for o in calls) for c in calls]
+        self.assertEqual(max(at_once), 3)
+        self.assertEqual(at_once[2:], [3] * 10)
+        self.assertEqual(sorted(c.sent for c in calls), [c.sent for c in calls])
+
+    def test_open_loop_does_not_wait_for_answers(self):
+        calls = client.open_loop(self.loop, lambda i, end: self.ask("/stream/400"), 50, 0.3,
+                                 random.Random(4))
+        self.loop.run(20, until=lambda: len(calls) > 3 and all(c.first for c in calls))
+        self.assertFalse(any(c.ended for c in calls))  # they take two seconds
+
+    def test_stuck(self):
+        self.loop.start(self.ask("/stream/1000"))
+        with self.assertRaises(client.Stuck):
+            self.loop.run(0.2)
 
 
 if __name__ == "__main__":

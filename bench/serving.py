@@ -28,11 +28,12 @@ import datetime
 import json
 import pathlib
 import shlex
+import statistics
 import sys
 
 from peerlib.parts import Neighbours
 from peerlib.programs import processor
-from peerlib.tables import Figures, as_json, limits_of, markdown, number, table_rows
+from peerlib.tables import Figures, as_json, limits_of, markdown, number, spread, table_rows
 from peers import NEIGHBOURS_MAX, ROOT, commit, file, list_of, program, versions, warm
 from servelib import crowds, servers, soak, speed
 from servelib.client import Stuck
@@ -77,7 +78,7 @@ def ask(options, job, program):
 
 def measure(options, programs, figures):
     """All rounds, into `figures`."""
-    for model in options.models:
+    for model in filter(pathlib.Path.is_file, options.models):
         warm(model)
     for i in range(options.rounds):
         turn = i % len(programs)
@@ -99,6 +100,17 @@ def measure(options, programs, figures):
                       f"others {others.cores:.2f} cores", file=sys.stderr, flush=True)
 
 
+def rival_rows(figures):
+    """[head, rows] where there is nothing to compare with: a column for each setting."""
+    rows = []
+    for model in figures.models():
+        for row in figures.rows(model):
+            values = [figures.of(model, p, row) for p in figures.programs]
+            rows.append([model.name, row.label()] + [
+                f"{number(statistics.median(v))} ({spread(v)})" if v else "–" for v in values])
+    return ["model", "what"] + [p.setting for p in figures.programs], rows
+
+
 def report_text(options, programs, figures):
     """The section for bench/RESULTS.md."""
     limits = limits_of([r | {"busy": False} for r in options.limits], options.threads)
@@ -112,7 +124,8 @@ def report_text(options, programs, figures):
         "",
         f"Limits measured in the same run: "
         f"{', '.join(f'{k} {v:.2f}' for k, v in limits.items()) or 'none'}.{noise}", "",
-        markdown(*table_rows(figures)), ""])
+        markdown(*(table_rows if any(p.rival is None for p in programs) else rival_rows)(figures)),
+        ""])
 
 
 def json_of(options, programs, figures):
@@ -125,11 +138,15 @@ def numbers(text):
     return [int(n) for n in text.split(",")]
 
 
+def model(text):
+    return pathlib.Path(text) if pathlib.Path(text).is_dir() else file(text)
+
+
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add("models", nargs="+", type=file, metavar="MODEL.gguf")
+    add("models", nargs="+", type=model, metavar="MODEL.gguf")
     add("--hearth", default=str(ROOT / "build/release/hearth"), type=program)
     add("--no-hearth", action="store_true", help="only the rival")
     add("--serve-flags", type=shlex.split, default=[], help="more words for hearth serve")
@@ -143,6 +160,10 @@ def parse_arguments():
     add("--streams", type=numbers, default=[1, 4, 16, 64], metavar="N,N",
         help="of throughput (1,4,16,64)")
     add("--waves", type=int, default=3, help="requests of throughput for each stream (3)")
+    add("--ids", type=numbers, default=[1000, 30000], metavar="FIRST,END",
+        help="token ids of prompts: ordinary words of the vocabulary (1000,30000)")
+    add("--long", type=int, default=6000, help="the long prompt of intrusion (6000)")
+    add("--system", type=int, default=2000, help="what the prompts of shared share (2000)")
     add("--quiet", type=float, default=3.0, metavar="SECONDS",
         help="of intrusion and models: how long streams run before (3)")
     add("--capacity-streams", type=int, default=16, help="of overload (16)")
@@ -162,6 +183,8 @@ def parse_arguments():
     add("--append", action="store_true", help="add the table to bench/RESULTS.md")
     options = parser.parse_args()
     options.llama_flags = options.llama_flags or [[], ["--no-repack"]]
+    if options.no_hearth and not options.llama_server:
+        parser.error("--no-hearth leaves nothing to measure without --llama-server")
     options.limits, options.failures = [], 0
     return options
 

@@ -28,7 +28,7 @@ def overload_jobs(options, model):
 
 def overload(server, program, options):
     """Five times what it can do, however long its answers take; then two tenants."""
-    prompts, rng = load.Prompts(options.seed), random.Random(options.seed)
+    prompts, rng = load.Prompts(options.seed, options.ids), random.Random(options.seed)
     load.warm(server, prompts)
     rows = Rows("overload")
 
@@ -58,7 +58,7 @@ def at_capacity(make, streams, rows):
     loop = Loop()
     calls = closed_loop(loop, make, streams, 3 * streams, LATEST)
     loop.close()
-    load.all_ok(calls, ANSWER)
+    load.all_ok(calls, ANSWER)  # refused here: more streams than the server takes at once
     rows.more(f"capacity with {streams} at once, requests/s", len(calls) / load.span(calls))
     first_tokens(rows, f"{streams} at once", calls)
     return calls
@@ -154,7 +154,7 @@ def slow(server, program, options):
     """Many streams of which most are read slowly: what the others and the memory notice."""
     rows, prompts = Rows("slow"), load.Prompts(options.seed, (16, 256))
     load.warm(server, prompts)
-    empty = machine.memory(server.pid)
+    empty, empty_held = machine.memory(server.pid), server.held_bytes()
     crowd, slow_ones = options.crowd, int(options.crowd * SLOW_SHARE)
 
     def fast(payload):
@@ -165,16 +165,15 @@ def slow(server, program, options):
 
     found = {}
     for name, others in (("fast", fast), ("slow", lazy)):
-        idle = machine.memory(server.pid)
-        measured, peak = stream_crowd(server, prompts, options, others, slow_ones)
+        measured, peak, held = stream_crowd(server, prompts, options, others, slow_ones)
         load.all_ok(measured, options.crowd_tokens)
         found[name] = percentile(load.token_gaps(measured), 0.99)
         rows.ms(f"{crowd - slow_ones} beside {slow_ones} {name} readers: between tokens p99",
                 found[name])
-        for what, since in (("start", empty), ("last crowd", idle)):
-            rows.less(f"{crowd} streams, {slow_ones} {name}: KiB each since the {what}",
-                      (peak.anonymous + peak.sockets - since.anonymous - since.sockets) / crowd
-                      / 1024)
+        caches = held - empty_held
+        rows.less(f"{crowd} streams, {slow_ones} {name}: KiB each, caches left out",
+                  (peak.all - empty.all - caches) / crowd / 1024)
+        rows.less(f"{crowd} streams, {slow_ones} {name}: caches, KiB each", caches / crowd / 1024)
         rows.less(f"{crowd} streams, {slow_ones} {name}: of the kernel, KiB each",
                   peak.sockets / crowd / 1024)
     rows.less("between tokens p99, slow / fast", found["slow"] / max(found["fast"], 1e-6))
@@ -185,14 +184,12 @@ def slow(server, program, options):
 
 
 def stream_crowd(server, prompts, options, others, count):
-    """(the calls that are measured, the most memory that was seen)."""
+    """(the calls that are measured, the most memory that was seen, what the models held then)."""
     loop, most = Loop(), [machine.memory(server.pid)]
 
     def sample():
-        now = machine.memory(server.pid)
-        if now.anonymous + now.sockets > most[0].anonymous + most[0].sockets:
-            most[0] = now
-        loop.after(0.5, sample)
+        most[0] = max(most[0], machine.memory(server.pid), key=lambda m: m.all)
+        loop.after(0.25, sample)
 
     def request():
         return load.completion(server, prompts(16), options.crowd_tokens)
@@ -204,9 +201,11 @@ def stream_crowd(server, prompts, options, others, count):
         measured = [loop.start(Call(server.port, p)) for p in payloads[count:]]
         sample()
         loop.run(LATEST, until=lambda: all(c.ended for c in measured))
+    most[0] = max(most[0], machine.memory(server.pid), key=lambda m: m.all)
+    held = server.held_bytes()
     loop.close()
     wait_idle(server)
-    return measured, most[0]
+    return measured, most[0], held
 
 
 def wait_idle(server, seconds=30):
@@ -228,7 +227,7 @@ def models_jobs(options, _):
 
 def models(server, program, options):
     """Two models answer, a third is asked for."""
-    rows, prompts, loop = Rows("models"), load.Prompts(options.seed), Loop()
+    rows, prompts, loop = Rows("models"), load.Prompts(options.seed, options.ids), Loop()
     load.warm(server, prompts, models=2)
     with load.Uncollected():
         streams = [loop.start(Call(server.port, load.completion(server, prompts(32), 3000,

@@ -9,19 +9,22 @@ import subprocess
 
 @dataclasses.dataclass(frozen=True)
 class Memory:
-    resident: int  # bytes of the process alone: private, and its share of what is shared
-    anonymous: int
-    sockets: int   # of the kernel, for all TCP sockets of the machine
+    anonymous: int  # bytes of the process that are in no file
+    sockets: int    # of the kernel, for all TCP sockets of the machine
+
+    @property
+    def all(self):
+        return self.anonymous + self.sockets
 
 
 def memory(pid):
     text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
     found = {k: int(v) * 1024 for k, v in re.findall(r"^(\w+): +(\d+) kB", text, re.MULTILINE)}
-    return Memory(found["Pss"], found.get("Pss_Anon", 0), socket_bytes())
+    return Memory(found["Pss_Anon"], socket_bytes())
 
 
 def resident(pid):
-    """The size that tools show: pages of its files that others share as well."""
+    """The size that tools show: pages of files, which others may share, among them."""
     text = pathlib.Path(f"/proc/{pid}/statm").read_text()
     return int(text.split()[1]) * os.sysconf("SC_PAGE_SIZE")
 

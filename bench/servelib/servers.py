@@ -98,6 +98,10 @@ class Server:
     def get(self, path):
         return self.ask("GET", path)
 
+    def held_bytes(self):
+        """What its models hold, weights and caches, as Ollama's `ps` tells it."""
+        return sum(m["size"] for m in json.loads(self.get("/api/ps")[1])["models"])
+
     def metrics(self):
         """{name: sum over labels}, {} where there are none."""
         status, text = self.get("/metrics")
@@ -112,7 +116,7 @@ class Hearth:
 
     def __init__(self, path, precision, home, options):
         self.path, self.setting, self.home, self.options = path, precision, home, options
-        self.reports = []
+        self.reports = []  # none: a share of the limits says little of a server
 
     def environment(self):
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("HEARTH_", "OLLAMA_"))}
@@ -130,10 +134,8 @@ class Hearth:
 
     def bench(self, model, threads, **options):
         words = [w for key, value in options.items() for w in (f"--{key}", value)]
-        report = json.loads(run(self.path, "bench", model, "--threads", threads, "--repeat", 1,
-                                "--precision", self.setting, "--json", *words).stdout)
-        self.reports.append(report | {"busy": False})
-        return report
+        return json.loads(run(self.path, "bench", model, "--threads", threads, "--repeat", 1,
+                              "--precision", self.setting, "--json", *words).stdout)
 
     def version(self):
         return run(self.path, "--version").stdout.split()[-1]

@@ -16,16 +16,16 @@ WORDS = ("the house stands at a river and in winter its windows are dark but som
          "for those who come late over the bridge with snow on their shoulders").split()
 SETTLED = 600        # seconds after which memory is to be flat
 SAMPLE = 5           # seconds between looks at the memory
-KILLED = 0.15        # share of clients that go away
+KILLED = 0.25        # share of clients that go away, if they are not answered before
 REPORTED = 20        # errors of which the text is kept
 
 
 class Mix:
     """Random requests. Each kind gives (path, body, the statuses that are right)."""
 
-    def __init__(self, server, rng):
+    def __init__(self, server, rng, ids):
         self.server, self.rng = server, rng
-        self.prompts = load.Prompts(rng.random())
+        self.prompts = load.Prompts(rng.random(), ids)
         self.prefix = self.words(120)
         self.kinds = [self.completion, self.ids, self.chat, self.ollama_chat, self.ollama_generate,
                       self.choices, self.bad_field, self.no_model, self.no_json]
@@ -99,7 +99,7 @@ class Soak:
     def __init__(self, server, options):
         self.server, self.options = server, options
         self.rng = random.Random(options.seed)
-        self.mix, self.loop = Mix(server, self.rng), Loop()
+        self.mix, self.loop = Mix(server, self.rng, options.ids), Loop()
         self.counts = {"answered": 0, "refused": 0, "killed": 0, "wrong": 0}
         self.errors, self.memory, self.over = [], [], False
 
@@ -114,12 +114,17 @@ class Soak:
         self.loop.close()
 
     def stop(self):
+        """No new requests; slow readers get some seconds more."""
         self.over = True
+        for call in list(self.loop.calls.values()):
+            if call.pace:
+                self.loop.after(10, call.abandon)
 
     def sample(self):
         if not self.server.alive():
             raise Failed(f"the server ended: {self.server.said()}")
-        self.memory.append((time.monotonic() - self.start, machine.resident(self.server.pid)))
+        self.memory.append((time.monotonic() - self.start, machine.resident(self.server.pid),
+                            self.server.held_bytes()))
         if not self.over:
             self.loop.after(SAMPLE, self.sample)
 
@@ -128,7 +133,7 @@ class Soak:
             return
         payload, right = self.mix()
         if self.rng.random() < 0.03:
-            call = Slow(self.server.port, payload, 2000, 4096, self.ended, right)
+            call = Slow(self.server.port, payload, 4000, 4096, self.ended, right)
         else:
             call = Call(self.server.port, payload, self.ended, tag=right)
         self.loop.start(call)
@@ -157,18 +162,27 @@ def soak_jobs(options, _):
 
 def soak(server, program, options):
     rows = Rows("soak")
-    load.warm(server, load.Prompts(options.seed), models=len(server.models))
+    load.warm(server, load.Prompts(options.seed, options.ids), models=len(server.models))
     run = Soak(server, options)
     run.run()
     wait_idle(server)
     for name, count in run.counts.items():
         rows.more(f"requests {name}", count)
     print("\n".join(run.errors), flush=True)
-    settled = min(SETTLED, options.minutes * 30)
-    late = [(t, size / 1e6) for t, size in run.memory if t >= settled]
-    rows.less("resident at the start, MB", run.memory[0][1] / 1e6)
-    rows.less(f"resident after {settled / 60:.0f} minutes, MB", late[0][1] if late else 0)
-    rows.less("resident at the end, MB", run.memory[-1][1] / 1e6)
-    rows.less("the most, MB", max(size for _, size in run.memory) / 1e6)
-    rows.less("growth since it settled, MB an hour", stats.slope(late) * 3600)
+    memory_rows(run.memory, min(SETTLED, options.minutes * 30), rows)
     return rows.found
+
+
+def memory_rows(memory, settled, rows):
+    """`memory` has (seconds, resident bytes, bytes that models hold)."""
+    late = [m for m in memory if m[0] >= settled] or memory[-1:]
+    for when, (_, size, held) in (("at the start", memory[0]),
+                                  (f"after {settled / 60:.1f} minutes", late[0]),
+                                  ("at the end", memory[-1])):
+        rows.less(f"resident {when}, MB", size / 1e6)
+        rows.less(f"held by models {when}, MB", held / 1e6)
+    rows.less("resident at most, MB", max(size for _, size, _ in memory) / 1e6)
+    rows.less("growth since it settled, MB an hour",
+              stats.slope([(t, size / 1e6) for t, size, _ in late]) * 3600)
+    rows.less("growth of what models do not hold, MB an hour",
+              stats.slope([(t, (size - held) / 1e6) for t, size, held in late]) * 3600)

@@ -13,8 +13,8 @@ from .servers import Need
 from .stats import percentile
 
 PROMPT, ANSWER = 128, 64           # of throughput
-LONG, SHORT, STREAMS = 6000, 32, 4  # of intrusion
-SYSTEM, SHARERS, OWN = 2000, 32, 32  # of shared
+SHORT, STREAMS = 32, 4             # of intrusion
+SHARERS, OWN = 32, 32              # of shared
 LATEST = 1800                      # seconds; a part that takes longer is stuck
 
 
@@ -28,7 +28,7 @@ def throughput_jobs(options, model):
 
 def throughput(streams, server, program, options):
     """Requests of 128 tokens and 64 more, `streams` of them at any time."""
-    prompts, rows = load.Prompts(options.seed), Rows("throughput")
+    prompts, rows = load.Prompts(options.seed, options.ids), Rows("throughput")
     load.warm(server, prompts)
     count = max(options.waves * streams, 4)
     requests = [load.completion(server, prompts(PROMPT), ANSWER) for _ in range(count)]
@@ -54,12 +54,12 @@ def throughput(streams, server, program, options):
 # ---- intrusion
 
 def intrusion_jobs(options, model):
-    return [Job("intrusion", (model,), Need(STREAMS + 2, 8192), intrusion)]
+    return [Job("intrusion", (model,), Need(STREAMS + 2, options.long + 2192), intrusion)]
 
 
 def intrusion(server, program, options):
     """Four streams run; a long prompt comes, and a short one behind it."""
-    prompts, rows = load.Prompts(options.seed), Rows("intrusion")
+    prompts, rows = load.Prompts(options.seed, options.ids), Rows("intrusion")
     load.warm(server, prompts)
     loop = Loop()
     with load.Uncollected():
@@ -70,7 +70,7 @@ def intrusion(server, program, options):
         loop.run(LATEST, until=lambda: alone.ended)
         quiet = time.monotonic()
         wait(loop, options.quiet)
-        long = loop.start(Call(server.port, load.completion(server, prompts(LONG), 4)))
+        long = loop.start(Call(server.port, load.completion(server, prompts(options.long), 4)))
         wait(loop, 0.1)
         short = loop.start(Call(server.port, load.completion(server, prompts(SHORT), 4)))
         loop.run(LATEST, until=lambda: long.ended and short.ended)
@@ -79,6 +79,8 @@ def intrusion(server, program, options):
     for s in streams:
         if s.problem or s.status != 200:
             raise Failed(s.told())
+        if s.done_event and s.ended < long.first:
+            raise Failed("a stream ended before the long prompt was read")
     before = load.gaps_in(streams, quiet, long.sent)
     during = load.gaps_in(streams, long.sent, long.first)
     own, behind = alone.first - alone.sent, short.first - short.sent
@@ -104,14 +106,14 @@ def wait(loop, seconds):
 # ---- shared
 
 def shared_jobs(options, model):
-    return [Job("shared", (model,), Need(SHARERS, 2304, prefix_cache=True), shared)]
+    return [Job("shared", (model,), Need(SHARERS, options.system + 304, prefix_cache=True), shared)]
 
 
 def shared(server, program, options):
-    """Requests that begin with the same 2,000 tokens, all at once and with nothing in the cache."""
-    prompts, rows = load.Prompts(options.seed), Rows("shared")
+    """Requests that begin with the same tokens, all at once and with nothing in the cache."""
+    prompts, rows = load.Prompts(options.seed, options.ids), Rows("shared")
     load.warm(server, prompts)
-    system, before = prompts(SYSTEM), server.metrics()
+    system, before = prompts(options.system), server.metrics()
     requests = [load.completion(server, system + prompts(OWN), 8) for _ in range(SHARERS)]
     loop = Loop()
     with load.Uncollected():
@@ -119,7 +121,7 @@ def shared(server, program, options):
                             SHARERS, LATEST)
     loop.close()
     load.all_ok(calls)
-    needed = SYSTEM + SHARERS * OWN
+    needed = options.system + SHARERS * OWN
     computed = load.tokens_of(calls)[0] - load.cached_of(calls)
     rows.less("prompt tokens computed / needed, by usage", computed / needed)
     after = server.metrics()
@@ -148,7 +150,7 @@ def overhead(server, program, options):
     rate = machine.wrk(f"http://127.0.0.1:{server.port}/api/tags", options.wrk_seconds)
     if rate is not None:
         rows.more("/api/tags, requests/s", rate)
-    prompts = load.Prompts(options.seed)
+    prompts = load.Prompts(options.seed, options.ids)
     load.warm(server, prompts)
     for batch in (1, 16):
         beside_bench(server, program, options, prompts, batch, rows)
