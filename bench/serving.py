@@ -13,13 +13,14 @@ rival the better one is named first and is the one in the ratio.
     throughput  128 tokens read and 64 made by each request, --streams of them at once
     intrusion   four streams run, a prompt of 6,000 tokens comes and a short one behind it
     shared      32 requests at once that begin with the same 2,000 tokens
-    overload    five times what it can do; a tenant with one request beside one with 64
+    overload    five times what it can do (--serve-flags "--parallel 16 --queue 16" bounds it soon)
+    tenants     one request of a tenant beside 64 of another
     overhead    beside `hearth bench`; errors; /api/tags (with wrk); an idle process
     slow        --crowd streams of a tiny checkpoint, nine of ten read at 100 bytes a second
     models      two models answer while a third is loaded (three MODELs)
     soak        --minutes of mixed random load with clients that go away
 
-The last five are about Hearth alone. "First token" is from the beginning of the connection to the
+The last six are about Hearth alone. "First token" is from the beginning of the connection to the
 first text; "between tokens" is the time from one read of text to the next. Nothing is built here:
 the paths are those of programs that are there. --append adds the table to bench/RESULTS.md.
 """
@@ -46,6 +47,7 @@ PARTS = {
     "shared": (speed.shared_jobs, True),
     "overhead": (speed.overhead_jobs, True),
     "overload": (crowds.overload_jobs, True),
+    "tenants": (crowds.tenants_jobs, True),
     "slow": (crowds.slow_jobs, False),
     "models": (crowds.models_jobs, False),
     "soak": (soak.soak_jobs, False),
@@ -166,7 +168,8 @@ def parse_arguments():
     add("--system", type=int, default=2000, help="what the prompts of shared share (2000)")
     add("--quiet", type=float, default=3.0, metavar="SECONDS",
         help="of intrusion and models: how long streams run before (3)")
-    add("--capacity-streams", type=int, default=16, help="of overload (16)")
+    add("--capacity-streams", type=int, default=16,
+        help="of overload: as many as the server takes, its --parallel and --queue (16)")
     add("--overload-seconds", type=float, default=10.0)
     add("--wrk-seconds", type=int, default=5)
     add("--tiny", type=pathlib.Path, default=ROOT / "tests/data/models/llama",

@@ -1,4 +1,4 @@
-"""The parts that are about many clients: overload, slow, models."""
+"""The parts that are about many clients: overload, tenants, slow, models."""
 import functools
 import json
 import pathlib
@@ -27,13 +27,13 @@ def overload_jobs(options, model):
 
 
 def overload(server, program, options):
-    """Five times what it can do, however long its answers take; then two tenants."""
+    """Five times what it can do, however long its answers take."""
     prompts, rng = load.Prompts(options.seed, options.ids), random.Random(options.seed)
     load.warm(server, prompts)
     rows = Rows("overload")
 
-    def make(_, on_end, key="one"):
-        return Call(server.port, load.completion(server, prompts(PROMPT), ANSWER, key=key), on_end)
+    def make(_, on_end):
+        return Call(server.port, load.completion(server, prompts(PROMPT), ANSWER), on_end)
 
     with load.Uncollected():
         full = at_capacity(make, options.capacity_streams, rows)
@@ -49,16 +49,20 @@ def overload(server, program, options):
         loop.close()
         judge(rows, calls)
         first_tokens(rows, "offered 5x", calls)
+        rows.less("first token p50, offered 5x / at capacity",
+                  percentile(load.first_token_times(calls), 0.5) / usual)
         rows.less("recovery, s", recovered)
-        tenants(make, rows)
     return rows.found
 
 
 def at_capacity(make, streams, rows):
+    """Those that were answered of as many at a time as the server takes."""
     loop = Loop()
     calls = closed_loop(loop, make, streams, 3 * streams, LATEST)
     loop.close()
-    load.all_ok(calls, ANSWER)  # refused here: more streams than the server takes at once
+    calls = load.all_ok([c for c in calls if c.status not in REFUSALS], ANSWER)
+    if not calls:
+        raise Failed("all were refused at capacity: --capacity-streams is too many")
     rows.more(f"capacity with {streams} at once, requests/s", len(calls) / load.span(calls))
     first_tokens(rows, f"{streams} at once", calls)
     return calls
@@ -105,21 +109,39 @@ def recovery(loop, make, limit, most=120):
     return float(most)
 
 
-def tenants(make, rows):
+# ---- tenants
+
+def tenants_jobs(options, model):
+    return [Job("tenants", (model,), Need(64, 256), tenants, rivals=False)]
+
+
+def tenants(server, program, options):
     """The wait of one tenant's only request beside another's many and beside its one."""
+    prompts, rows = load.Prompts(options.seed, options.ids), Rows("tenants")
+    load.warm(server, prompts)
+
+    def make(on_end, key):
+        return Call(server.port, load.completion(server, prompts(PROMPT), ANSWER, key=key), on_end)
+
+    with load.Uncollected():
+        beside_others(make, rows)
+    return rows.found
+
+
+def beside_others(make, rows):
     waits = {}
     for others in (1, TENANT_REQUESTS):
         loop, mine = Loop(), []
 
         def again(call=None, loop=loop):
             pause = 0.1 if call is not None and not call.ok else 0
-            loop.after(pause, lambda: loop.start(make(0, again, "many")))
+            loop.after(pause, lambda: loop.start(make(again, "many")))
 
         for _ in range(others):
             again()
         wait(loop, 2.0)
         for _ in range(5):
-            mine.append(loop.start(make(0, None, "few")))
+            mine.append(loop.start(make(None, "few")))
             loop.run(LATEST, until=lambda: mine[-1].ended)
         loop.close()
         load.all_ok(mine, ANSWER)
@@ -128,6 +150,8 @@ def tenants(make, rows):
                 percentile(waits[others], 0.5))
         rows.ms(f"one request beside {others} of another tenant: first token, longest",
                 max(waits[others]))
+    one, many = (percentile(waits[n], 0.5) for n in (1, TENANT_REQUESTS))
+    rows.less(f"first token p50, beside {TENANT_REQUESTS} / beside 1", many / one)
 
 
 # ---- slow
@@ -204,16 +228,19 @@ def stream_crowd(server, prompts, options, others, count):
     most[0] = max(most[0], machine.memory(server.pid), key=lambda m: m.all)
     held = server.held_bytes()
     loop.close()
-    wait_idle(server)
+    left = left_running(server)
+    if left:
+        raise Failed(f"{left:.0f} requests of clients that are gone still run")
     return measured, most[0], held
 
 
-def wait_idle(server, seconds=30):
-    """Until no request runs, as /metrics says."""
+def left_running(server, seconds=30):
+    """Waits until no request runs; how many do, as /metrics says, after that time."""
     deadline = time.monotonic() + seconds
-    while server.metrics().get("vllm:num_requests_running", 0) > 0:
-        if time.monotonic() > deadline:
-            raise Failed("requests of clients that are gone still run")
+    while True:
+        count = server.metrics().get("vllm:num_requests_running", 0)
+        if not count or time.monotonic() > deadline:
+            return count
         time.sleep(0.1)
 
 

@@ -2,11 +2,12 @@
 every answer that was not asked for."""
 import json
 import random
+import sys
 import time
 
 from . import load, machine, stats, wire
 from .client import Call, Loop, Slow
-from .crowds import REFUSALS, wait_idle
+from .crowds import REFUSALS, left_running
 from .load import Failed
 from .rows import Job, Rows
 from .servers import Need
@@ -165,10 +166,10 @@ def soak(server, program, options):
     load.warm(server, load.Prompts(options.seed, options.ids), models=len(server.models))
     run = Soak(server, options)
     run.run()
-    wait_idle(server)
     for name, count in run.counts.items():
         rows.more(f"requests {name}", count)
-    print("\n".join(run.errors), flush=True)
+    rows.less("requests left running after all clients", left_running(server))
+    print("\n".join(run.errors), file=sys.stderr)
     memory_rows(run.memory, min(SETTLED, options.minutes * 30), rows)
     return rows.found
 
