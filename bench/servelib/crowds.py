@@ -220,14 +220,16 @@ def stream_crowd(server, prompts, options, others, count):
 
     payloads = [request() for _ in range(options.crowd)]
     with load.Uncollected():
-        for payload in payloads[:count]:
-            loop.start(others(payload))
+        crowd = [loop.start(others(payload)) for payload in payloads[:count]]
         measured = [loop.start(Call(server.port, p)) for p in payloads[count:]]
         sample()
         loop.run(LATEST, until=lambda: all(c.ended for c in measured))
     most[0] = max(most[0], machine.memory(server.pid), key=lambda m: m.all)
     held = server.held_bytes()
     loop.close()
+    for call in crowd:
+        if call.status not in (0, 200):  # 0: a slow reader that has not got to it
+            raise Failed(call.told())
     left = left_running(server)
     if left:
         raise Failed(f"{left:.0f} requests of clients that are gone still run")

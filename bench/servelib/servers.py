@@ -21,6 +21,7 @@ import time
 from peerlib.programs import help_of, run
 
 START_SECONDS = 120
+QUEUE = 512  # requests that wait for a model of Hearth's, where nothing is said
 METRIC = re.compile(r"^([\w:]+)(?:\{(.*)\})? ([-+.\deE]+|NaN)$", re.MULTILINE)
 
 
@@ -46,11 +47,11 @@ def more_files():
 
 
 class Server:
-    """A server that runs. `models` are the names that requests use; `extra` goes into the body of
-    every completion."""
+    """A server that runs. `models` are the names of `files` that requests use; `extra` goes into
+    the body of every completion."""
 
-    def __init__(self, words, port, models, extra=None, env=None):
-        self.port, self.models, self.extra = port, models, extra or {}
+    def __init__(self, words, port, files, models, extra=None, env=None):
+        self.port, self.files, self.models, self.extra = port, files, models, extra or {}
         self.log = tempfile.TemporaryFile("w+b")
         self.process = subprocess.Popen([str(w) for w in words], stdin=subprocess.DEVNULL,
                                         stdout=self.log, stderr=self.log, env=env)
@@ -125,8 +126,12 @@ class Hearth:
     def start(self, models, need):
         port = free_port()
         words = [self.path, "serve", "--port", port, "--precision", self.setting,
-                 "--threads", self.options.threads, *self.options.serve_flags]
-        return Server(words, port, [self.home.name(m) for m in models], env=self.environment())
+                 "--threads", self.options.threads]
+        if need.streams > QUEUE:       # they all come at the same time
+            words += ["--queue", need.streams]
+        words += self.options.serve_flags
+        return Server(words, port, models, [self.home.name(m) for m in models],
+                      env=self.environment())
 
     def limits(self, model, threads):
         """A short run of `hearth bench`, for what the machine can do."""
@@ -182,7 +187,7 @@ class LlamaServer:
         if not need.prefix_cache:
             words += ["--no-cache-prompt"] if "--no-cache-prompt" in self.help else []
             words += ["--cache-ram", 0] if "--cache-ram" in self.help else []
-        return Server(words, port, ["any"], {"cache_prompt": need.prefix_cache})
+        return Server(words, port, models, ["any"], {"cache_prompt": need.prefix_cache})
 
     def version(self):
         done = subprocess.run([str(self.path), "--version"], capture_output=True, text=True)

@@ -159,7 +159,7 @@ def overhead(server, program, options):
 
 def beside_bench(server, program, options, prompts, batch, rows, prompt=16, answer=256):
     """Tokens a second of `batch` requests at once as a share of what `hearth bench` needs."""
-    model, shares = options.models[0], {True: [], False: []}
+    model, shares = server.files[0], {True: [], False: []}
     for _ in range(3):
         report = program.bench(model, options.threads, prompt=prompt * batch, gen=answer,
                                batch=batch)
