@@ -29,6 +29,7 @@ import datetime
 import json
 import pathlib
 import shlex
+import signal
 import statistics
 import sys
 
@@ -154,7 +155,8 @@ def parse_arguments():
     add("--serve-flags", type=shlex.split, default=[], help="more words for hearth serve")
     add("--llama-server", type=program)
     add("--llama-flags", type=shlex.split, action="append", metavar="FLAGS",
-        help="a setting of llama-server, may be repeated (two: none, --no-repack)")
+        help="a setting of llama-server, may be repeated: --llama-flags=--no-repack (two: none "
+        "and that)")
     add("--parts", type=list_of(tuple(PARTS)), default=["throughput"], metavar="NAME,NAME",
         help=f"of {', '.join(PARTS)} (throughput)")
     add("--precision", type=list_of(("exact", "high", "fast")), default=["high"],
@@ -194,6 +196,7 @@ def parse_arguments():
 
 def main():
     options = parse_arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # the server ends with us
     servers.more_files()
     home = servers.Home(options.hearth)
     programs = [] if options.no_hearth else servers.hearth_programs(options, home)

@@ -59,13 +59,19 @@ class Server:
         self.words = words
 
     def __enter__(self):
+        try:
+            return self.when_ready()
+        except BaseException:  # there is no __exit__ for what did not begin
+            self.__exit__()
+            raise
+
+    def when_ready(self):
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and self.process.poll() is None:
             with contextlib.suppress(OSError, http.client.HTTPException):
                 if self.get("/health")[0] == 200:
                     return self
             time.sleep(0.02)
-        self.__exit__()
         sys.exit(f"{' '.join(map(str, self.words))}: does not answer: {self.said()}")
 
     def __exit__(self, *_):
