@@ -47,6 +47,13 @@ api::ApiError stopping() {
   return {fail(Code::kBusy, "the server is being stopped; try again later").error(), "", "", 1};
 }
 
+// Whether the model's template knows of reasoning.
+bool thinks(const LoadedModel& model) {
+  const std::string& own = model.resolved.template_text;
+  const std::string& text = own.empty() ? model.model->chat_template : own;
+  return text.find("think") != std::string::npos || text.find("Think") != std::string::npos;
+}
+
 // One request of the engine for each prompt.
 std::optional<api::ApiError> submit(AnswerStream& stream, EventReceiver& receiver, App& app,
                                     const Request& http, const api::GenerateRequest& request,
@@ -155,6 +162,11 @@ Task<void> answer(Exchange& exchange, App& app, api::GenerateRequest request, co
   }
   const LoadedModel& model = **lease;
   const int64_t loaded = now_ns();
+  if (voice.refuses_think && request.think.value_or(false) && !thinks(model)) {
+    const api::ApiError error{
+        fail(Code::kInvalid, "\"{}\" does not support thinking", request.model).error(), "think"};
+    co_return co_await reply_error(exchange, voice, error);
+  }
   info.tokenizer = model.tokenizer;
   std::optional<api::ApiResult<Prompts>> made;
   auto make = [&] { made = make_prompts(model, request); };
