@@ -19,9 +19,11 @@ std::vector<Header> headers_of(const api::ApiError& error) {
   return {{"Retry-After", fmt::format("{}", error.retry_after_s)}};
 }
 
-// Who shares computed prefixes with whom: a tenant with itself, and within it by what it asks.
-uint64_t salt_of(const Request& request, const api::GenerateRequest& asked) {
-  return request.tenant ^ (std::hash<std::string>()(asked.cache_salt) * 0x9e3779b97f4a7c15u);
+// Who shares computed prefixes with whom: a tenant with itself, and within it by what it asks. What
+// is kept is the tenant's, whatever it asks.
+PrefixSalt salt_of(const Request& request, const api::GenerateRequest& asked) {
+  const uint64_t own = std::hash<std::string>()(asked.cache_salt) * 0x9e3779b97f4a7c15u;
+  return request.tenant ^ (own / kPrefixOwners * kPrefixOwners);
 }
 
 uint64_t conversation_of(const api::GenerateRequest& asked) {
@@ -40,6 +42,18 @@ api::ApiError engine_error(const Error& error, const LoadedModel& model) {
   return out;
 }
 
+// What those are told whose answers the end of the server cuts off.
+api::ApiError stopping() {
+  return {fail(Code::kBusy, "the server is being stopped; try again later").error(), "", "", 1};
+}
+
+// Whether the model's template knows of reasoning.
+bool thinks(const LoadedModel& model) {
+  const std::string& own = model.resolved.template_text;
+  const std::string& text = own.empty() ? model.model->chat_template : own;
+  return text.find("think") != std::string::npos || text.find("Think") != std::string::npos;
+}
+
 // One request of the engine for each prompt.
 std::optional<api::ApiError> submit(AnswerStream& stream, EventReceiver& receiver, App& app,
                                     const Request& http, const api::GenerateRequest& request,
@@ -54,7 +68,7 @@ std::optional<api::ApiError> submit(AnswerStream& stream, EventReceiver& receive
                                    .streams = request.stream, .deadline = deadline},
                                   app.bridge().sink(receiver));
     if (!id) return engine_error(id.error(), model);
-    stream.add(*id, prompt);
+    stream.add(*id, prompt, prompts.thinking);
   }
   return std::nullopt;
 }
@@ -94,12 +108,6 @@ Task<bool> run_stream(Exchange& exchange, const Voice& voice, const api::Generat
   else stream.cancel();
   while (!stream.ended()) co_await stream.wait();
   co_return true;
-}
-
-// The client has gone, or the server stops: who still reads is told.
-void give_up(const Exchange& exchange, AnswerStream& stream) {
-  if (exchange.gone()) return stream.cancel();
-  stream.fail({fail(Code::kBusy, "the server is being stopped").error()});
 }
 
 Task<void> load_or_unload(Exchange& exchange, App& app, const api::GenerateRequest& request,
@@ -155,6 +163,11 @@ Task<void> answer(Exchange& exchange, App& app, api::GenerateRequest request, co
   }
   const LoadedModel& model = **lease;
   const int64_t loaded = now_ns();
+  if (voice.refuses_think && request.think.value_or(false) && !thinks(model)) {
+    const api::ApiError error{
+        fail(Code::kInvalid, "\"{}\" does not support thinking", request.model).error(), "think"};
+    co_return co_await reply_error(exchange, voice, error);
+  }
   info.tokenizer = model.tokenizer;
   std::optional<api::ApiResult<Prompts>> made;
   auto make = [&] { made = make_prompts(model, request); };
@@ -168,13 +181,15 @@ Task<void> answer(Exchange& exchange, App& app, api::GenerateRequest request, co
   AnswerStream stream(exchange, app, request, *writer, model, params.n);
   auto refused = submit(stream, stream, app, exchange.request(), request, model, *prompts);
   if (refused) stream.cancel();
-  else exchange.on_gone([&exchange, &stream] { give_up(exchange, stream); });
+  else exchange.on_gone([&stream] { stream.cancel(); });
   if (refused) {
     while (!stream.ended()) co_await stream.wait();
     co_return co_await reply_error(exchange, voice, *refused);
   }
   const bool answers = co_await run_stream(exchange, voice, request, stream, *writer);
   if (!answers) co_return;
+  std::optional<api::ApiError> failed = stream.error();
+  if (stream.cancelled() && !exchange.gone()) failed = stopping();
 
   api::AnswerEnd end{.now_ns = now_ns(), .usage = stream.usage(), .context = {},
                      .kind = request.kind};
@@ -184,11 +199,12 @@ Task<void> answer(Exchange& exchange, App& app, api::GenerateRequest request, co
   account(exchange, app, model, stream, end.usage);
   std::string out;
   if (request.stream) {
-    if (stream.error()) writer->error(*stream.error(), out);
+    if (failed) writer->error(*failed, out);
     else writer->end(end, out);
     exchange.push(out);
     co_return co_await exchange.end_stream();
   }
+  if (failed) co_return co_await reply_error(exchange, voice, *failed);
   writer->whole(stream.take_choices(), end, out);
   co_await exchange.reply(200, kJsonType, std::move(out));
 }

@@ -55,10 +55,11 @@ std::vector<ChatMessage> with_own_messages(const LoadedModel& model, const Gener
 
 ApiResult<std::vector<TokenId>> render(const ChatFormat& format, const LoadedModel& model,
                                        const GenerateRequest& request,
-                                       const std::vector<ChatMessage>& messages) {
+                                       const std::vector<ChatMessage>& messages, Prompts& out) {
   auto prompt = format.prompt(messages, *model.tokenizer,
                               {.think = request.think, .continue_last = request.continue_last});
   if (!prompt) return refuse(prompt.error(), "messages");
+  out.thinking = prompt->thinking;
   return std::move(prompt->tokens);
 }
 
@@ -92,13 +93,13 @@ ApiResult<std::vector<TokenId>> chat_tokens(const LoadedModel& model,
   auto fits = [&](const std::vector<TokenId>& tokens) {
     return static_cast<int64_t>(tokens.size()) < out.context;
   };
-  auto best = render(*format, model, request, messages);
+  auto best = render(*format, model, request, messages, out);
   if (!best || !request.truncate || fits(*best) || messages.empty()) return best;
   int64_t most = std::ranges::count_if(messages.begin(), messages.end() - 1, [](const auto& m) {
     return m.role != "system";
   });
   auto without = [&](int64_t count) {
-    return render(*format, model, request, without_oldest(messages, count));
+    return render(*format, model, request, without_oldest(messages, count), out);
   };
   int64_t least = 1;
   out.dropped_messages = most;
@@ -120,7 +121,8 @@ ApiResult<std::vector<TokenId>> chat_tokens(const LoadedModel& model,
 
 ApiResult<std::vector<TokenId>> text_tokens(const LoadedModel& model,
                                             const GenerateRequest& request,
-                                            const std::string& text, SamplingParams& params) {
+                                            const std::string& text, SamplingParams& params,
+                                            Prompts& out) {
   const Tokenizer& tokenizer = *model.tokenizer;
   if (request.suffix && !request.suffix->empty()) {
     auto marks = infill_tokens(tokenizer, model.model->file.metadata());
@@ -136,7 +138,7 @@ ApiResult<std::vector<TokenId>> text_tokens(const LoadedModel& model,
   auto format = format_of(model, request);
   if (!format) return std::unexpected(format.error());
   auto tokens = render(*format, model, request,
-                       with_own_messages(model, request, {{"user", text}}));
+                       with_own_messages(model, request, {{"user", text}}), out);
   if (!tokens || request.history.empty()) return tokens;
   std::vector<TokenId> all = request.history;
   all.insert(all.end(), tokens->begin(), tokens->end());
@@ -176,7 +178,7 @@ ApiResult<Prompts> make_prompts(const LoadedModel& model, const GenerateRequest&
       return std::unexpected(added.error());
   for (const api::PromptInput& input : request.prompts) {
     const std::string* text = std::get_if<std::string>(&input);
-    auto added = text != nullptr ? add(text_tokens(model, request, *text, *params))
+    auto added = text != nullptr ? add(text_tokens(model, request, *text, *params, out))
                                  : add(std::get<std::vector<TokenId>>(input));
     if (!added) return std::unexpected(added.error());
   }

@@ -111,9 +111,8 @@ bool ServingModel::start(Lane& lane) {
 // A request gets its first place.
 void ServingModel::begin(Job& job, Lane& lane) {
   job.started = Clock::now();
-  counts_.waiting.fetch_sub(1, std::memory_order_relaxed);
+  leave_queue(job);
   counts_.running.fetch_add(1, std::memory_order_relaxed);
-  counts_.waiting_tokens.fetch_sub(job.out.timings.prompt_tokens, std::memory_order_relaxed);
   job.out.timings.cached_tokens = lane.computed;
   counts_.cached_tokens.fetch_add(lane.computed, std::memory_order_relaxed);
   if (!job.keeps_logits())

@@ -334,8 +334,11 @@ TEST_F(ServingTest, RefusesWhatCannotBe) {
   EXPECT_TRUE(ask(*model, some_tokens(5), greedy(1)).has_value());
   EXPECT_TRUE(ask(*model, some_tokens(5), greedy(1)).has_value());
   EXPECT_EQ(ask(*model, some_tokens(5), greedy(1)).error().code, Code::kBusy);
+  // A tenant with nothing in the queue still finds a place.
+  EXPECT_TRUE(ask(*model, some_tokens(5), greedy(1), {.tenant = 9}).has_value());
+  EXPECT_EQ(ask(*model, some_tokens(5), greedy(1), {.tenant = 9}).error().code, Code::kBusy);
   while (model->has_work()) step(*model);
-  EXPECT_EQ(model->status().refused, 1);
+  EXPECT_EQ(model->status().refused, 2);
 }
 
 TEST_F(ServingTest, WhoWaitsTooLongIsToldSo) {
