@@ -172,25 +172,29 @@ Result<void> Runner::forward(const Batch& batch, KvCache& cache, const LogitsSin
   step.clear();
   step.batch = &batch, step.cache = &cache, step.sink = &sink;
   TRY(prepare(batch, cache, step));
-  std::atomic<bool> stop{false}, preempted{false};
+  // The stage after which all stop. Each compares it with its own: a member that is late at one
+  // stage must not see what the first one decides at the next, or it leaves and is waited for.
+  const size_t stages = schedule_.stages.size();
+  std::atomic<size_t> last{stages};
+  std::atomic<bool> preempted{false};
   bool few = step.rows <= kFewRows;
   pool_->set_size(few ? crowding_.members(pool_->threads()) : pool_->threads());
   const auto start = std::chrono::steady_clock::now();
   pool_->run([&](int member) {
     const int64_t before = preemptions();
-    for (const Stage& stage : schedule_.stages) {
-      run_stage(stage, step, member);
+    for (size_t i = 0; i < stages; ++i) {
+      run_stage(schedule_.stages[i], step, member);
       if (member == 0 && cancel != nullptr && cancel->load(std::memory_order_relaxed))
-        stop.store(true, std::memory_order_relaxed);
+        last.store(i, std::memory_order_relaxed);
       pool_->barrier();
-      if (stop.load(std::memory_order_relaxed)) return;
+      if (last.load(std::memory_order_relaxed) <= i) return;
     }
     if (preemptions() != before) preempted.store(true, std::memory_order_relaxed);
   });
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
   if (few) crowding_.after(preempted.load(), took.count());
   Result<void> ran;
-  if (stop.load()) ran = fail(Code::kCancelled, "stopped");
+  if (last.load() < stages) ran = fail(Code::kCancelled, "stopped");
   else if (schedule_.head >= 0)
     ran = head(model_->program.ops[static_cast<size_t>(schedule_.head)], step);
   if (!ran) {
