@@ -117,5 +117,22 @@ TEST_F(EngineTest, CancellingWorksInsideAPrompt) {
   EXPECT_EQ(sink->done().choices.at(0).reason, FinishReason::kCancelled);
 }
 
+// More members than processors: some are late wherever the step is given up, and none may be left.
+TEST_F(EngineTest, MembersOfACancelledStepLeaveTogether) {
+  ServingEngine engine({.threads = 8});
+  ServingModelOptions options = kOptions;
+  options.context = model_->config.context;
+  auto model = *engine.add_model(model_, tokenizer_, options);
+  std::mt19937 random(1);
+  for (int i = 0; i < 300; ++i) {
+    auto sink = std::make_shared<Waiter>();
+    auto id = engine.submit(model, request(some_tokens(options.context - 2, i), greedy(1)), sink);
+    ASSERT_TRUE(id.has_value()) << id.error().message;
+    std::this_thread::sleep_for(std::chrono::microseconds(random() % 2000));
+    engine.cancel(*id);
+    sink->wait();
+  }
+}
+
 }  // namespace
 }  // namespace hearth
