@@ -60,7 +60,7 @@ def run_page(page, hearth):
         prepare(folder / "work", " ".join(given).split(), hearth)
         env = {k: v for k, v in os.environ.items() if not k.startswith(("HEARTH_", "OLLAMA_"))}
         env.update(PATH=f"{pathlib.Path(hearth).resolve().parent}:{env['PATH']}",
-                   HOME=str(folder / "home"))
+                   HOME=str(folder / "home"), HEARTH_LOCAL="1")
         for line, command, expected in commands:
             where = f"{page.relative_to(ROOT)}:{line}: {command}"
             run = subprocess.run(["bash", "-c", command], cwd=folder / "work", env=env, text=True,

@@ -3,7 +3,7 @@
 
 sys_root="${sys_root:-}"          # tests read another machine's /proc and /sys
 build_packages=(g++ cmake ninja-build ccache pkg-config libfmt-dev libspdlog-dev
-  nlohmann-json3-dev libssl-dev libpcre2-dev libicu-dev)
+  nlohmann-json3-dev libssl-dev libcurl4-openssl-dev libpcre2-dev libicu-dev)
 fetch_packages=(python3 python3-pip unzip ca-certificates)
 
 say() { printf '[%4d s] %s\n' "$SECONDS" "$*" >&2; }
