@@ -3,18 +3,37 @@
 
 sys_root="${sys_root:-}"          # tests read another machine's /proc and /sys
 build_packages=(g++ cmake ninja-build ccache pkg-config libfmt-dev libspdlog-dev
-  nlohmann-json3-dev libssl-dev libcurl4-openssl-dev libpcre2-dev libicu-dev)
+  nlohmann-json3-dev libssl-dev libcurl4-openssl-dev libpcre2-dev libicu-dev
+  prometheus-cpp-dev
+  "libboost1.81-dev|libboost1.83-dev")  # Debian 12 has the one, Ubuntu 24.04 the other
 fetch_packages=(python3 python3-pip unzip ca-certificates)
 
 say() { printf '[%4d s] %s\n' "$SECONDS" "$*" >&2; }
 die() { printf 'Error: %s\n' "$*" >&2; exit 1; }
 
-# Those of the given Debian packages that are not installed.
+# Those of the given Debian packages that are not installed. "a|b" asks for one of them.
 missing_packages() {
-  local installed package
-  installed=" $(dpkg-query -W -f='${db:Status-Abbrev}${Package} ' "$@" 2>/dev/null) "
+  local installed package name there names="${*//|/ }"
+  # shellcheck disable=SC2086 (names are words)
+  installed=" $(dpkg-query -W -f='${db:Status-Abbrev}${Package} ' $names 2>/dev/null) "
   for package in "$@"; do
-    case "$installed" in *" ii $package "*) ;; *) printf '%s ' "$package" ;; esac
+    there=
+    for name in ${package//|/ }; do
+      case "$installed" in *" ii $name "*) there=1 ;; esac
+    done
+    [ -n "$there" ] || printf '%s ' "$package"
+  done
+}
+
+# Of each "a|b" the first that this system's archive has.
+known_packages() {
+  local package name known
+  for package in "$@"; do
+    known=
+    for name in ${package//|/ }; do
+      if [ -z "$known" ] && apt-cache show "$name" >/dev/null 2>&1; then known=$name; fi
+    done
+    printf '%s ' "${known:-${package%%|*}}"
   done
 }
 
@@ -37,6 +56,8 @@ need_packages() {
   as_root apt-get -q update >"$log" 2>&1 ||
     say "apt-get update failed ($(grep -m1 -E '^(E|W|Err)' "$log" || tail -n1 "$log")); going on"
   # shellcheck disable=SC2086 (names are words)
+  missing=$(known_packages $missing)
+  # shellcheck disable=SC2086
   as_root env DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends \
     $missing >>"$log" 2>&1 && return 0
   grep -E '^E:' "$log" | tail -n 5 >&2

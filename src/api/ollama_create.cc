@@ -230,6 +230,9 @@ class FilesSource {
     return {};
   }
 
+  // Where its links lie; empty without any. For whoever reads about it, they are "files".
+  std::string folder() const { return links_ ? links_->path().string() : std::string(); }
+
   bool safetensors() const {
     return std::ranges::any_of(
         files_, [](const GivenFile& file) { return file.name.ends_with(".safetensors"); });
@@ -338,7 +341,7 @@ class Creation {
     FilesSource source(store_, std::move(files), std::move(adapters));
     TRY(source.add_to(recipe));
     if (whole) progress_(status_line(source.safetensors() ? "reading files" : "parsing GGUF"));
-    return make(std::move(*name), std::move(recipe));
+    return make(std::move(*name), std::move(recipe), source.folder());
   }
 
  private:
@@ -354,24 +357,27 @@ class Creation {
     return {};
   }
 
-  ApiResult<void> make(ModelName name, Modelfile recipe) {
+  ApiResult<void> make(ModelName name, Modelfile recipe, const std::string& folder) {
     // FROM is a name, a digest or an absolute path by now. Relative ones would start at a folder
     // where there are none, so that no name is taken for a path.
     auto made = create_model(store_, {.name = std::move(name),
                                       .modelfile = std::move(recipe),
                                       .base = store_.folder() / "blobs",
                                       .progress = copy_lines(progress_)});
-    if (!made) {
-      Error error = std::move(made).error();
-      // What was sent is at fault, not we.
-      for (Code code : {Code::kCorrupt, Code::kUnsupported, Code::kUsage})
-        if (error.code == code) error.code = Code::kInvalid;
-      return refuse("files", std::move(error));
-    }
+    if (!made) return refuse("files", for_clients(std::move(made).error(), folder));
     for (const std::string& warning : made->warnings) log(LogLevel::kWarn, "{}", warning);
     if (auto stored = store_.read(made->name)) layer_lines(stored->manifest, before_, progress_);
     progress_(status_line("writing manifest"));
     return {};
+  }
+
+  // What was sent is at fault, not we; and our folder is none of theirs.
+  static Error for_clients(Error error, const std::string& folder) {
+    for (Code code : {Code::kCorrupt, Code::kNotFound, Code::kUnsupported, Code::kUsage})
+      if (error.code == code) error.code = Code::kInvalid;
+    size_t at = folder.empty() ? std::string::npos : error.message.find(folder);
+    if (at != std::string::npos) error.message.replace(at, folder.size(), "files");
+    return error;
   }
 
   const Store& store_;

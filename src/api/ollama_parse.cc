@@ -227,7 +227,8 @@ ApiResult<void> take_common(const Fields& fields, GenerateRequest& out) {
   out.defaults.seed = -1;  // each answer another one
   TRY(take_logprobs(fields, out));
   TRY(check_format(fields.format));
-  for (auto [name, value] : {std::pair{"tools", fields.tools}, std::pair{"images", fields.images}}) {
+  for (auto [name, value] :
+       {std::pair{"tools", fields.tools}, std::pair{"images", fields.images}}) {
     if (value == nullptr) continue;
     if (!value->is_array()) return refuse_kind(name, "an array", *value);
     if (!is_empty(*value)) return refuse_unbuilt(name);

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+
 #include "api/ollama_fields.h"
 #include "base/log.h"
 #include "registry/store_files.h"
@@ -234,7 +236,8 @@ const ApiReply& TagsCache::reply() {
     known_ = reply_.status == 200;
   }
   auto end = std::chrono::steady_clock::now();
-  next_look_ = end + std::max<std::chrono::steady_clock::duration>(kInterval, (end - begin) * kShare);
+  std::chrono::steady_clock::duration pause = (end - begin) * kShare;
+  next_look_ = end + std::max(pause, decltype(pause)(kInterval));
   return reply_;
 }
 

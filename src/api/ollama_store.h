@@ -1,7 +1,7 @@
 // Ollama's routes that need only the store of models. Everything here waits for the disk, so that a
 // server calls it off its thread of input and output; but for that and for what the classes say,
-// any thread may call. Replies have the status and the JSON that Ollama's server would give; no name
-// from a request is ever taken for a path.
+// any thread may call. Replies have the status and the JSON that Ollama's server would give; no
+// name from a request is ever taken for a path.
 #pragma once
 
 #include <chrono>

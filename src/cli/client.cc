@@ -310,6 +310,10 @@ Result<void> ServerClient::chat(const Json& body, const JsonSink& sink) {
   return stream("/api/chat", body, sink, chat_ends);
 }
 
+Result<void> ServerClient::generate(const Json& body, const JsonSink& sink) {
+  return stream("/api/generate", body, sink, chat_ends);
+}
+
 Result<void> ServerClient::create(const Json& body, const JsonSink& sink) {
   return stream("/api/create", body, sink, create_ends);
 }

@@ -89,9 +89,9 @@ class ServerClient {
   Result<void> load(Json body);
   Result<void> unload(const std::string& model);
 
-  // Bodies and lines are those of /api/chat and /api/create; kNetwork when the last line is
-  // missing.
+  // Bodies and lines are those of /api/chat and its like; kNetwork when the last line is missing.
   Result<void> chat(const Json& body, const JsonSink& sink);
+  Result<void> generate(const Json& body, const JsonSink& sink);
   Result<void> create(const Json& body, const JsonSink& sink);
   Result<bool> has_blob(const Digest& digest);
   Result<void> upload(const Digest& digest, const std::filesystem::path& file,

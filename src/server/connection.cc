@@ -29,6 +29,8 @@ constexpr size_t kSkippedMax = 64 << 10;    // of a refused request's body
 constexpr size_t kLingerMax = 1 << 20;
 constexpr size_t kKept = 16 << 10;          // what strings may keep from one request to the next
 constexpr size_t kChunkRoom = 10;           // eight hexadecimal digits and CRLF
+// Doubled from here, a string's capacity comes to just what a full buffer needs.
+constexpr size_t kPendingFirst = (4 << 10) + kChunkRoom;
 constexpr size_t kIdMax = 128;
 
 template <class T>
@@ -393,10 +395,11 @@ void Connection::record() {
     core_.metrics->observe(Metric::kHttpTime, {}, seconds);
   }
   if (!core_.log.enabled() || (route_ != nullptr && !route_->logs)) return;
+  std::string_view path = request_.path;
   core_.log_request({.time = began_at_,
                      .id = request_.id,
                      .method = request_.method,
-                     .path = request_.path,
+                     .path = path.substr(0, path.find('?')),  // one is there if refused early
                      .remote = request_.remote,
                      .status = status_,
                      .bytes = answer_bytes_,
@@ -461,6 +464,7 @@ Task<Result<void>> Connection::begin_stream(std::string_view content_type,
   sending_.clear();
   sending_at_ = 0;
   make_head(sending_, 200, content_type, std::nullopt, chunked_, headers);
+  pending_.reserve(kPendingFirst);
   pending_.assign(kChunkRoom, ' ');
   pump();
   watch();
@@ -502,6 +506,7 @@ bool Connection::frame_pending() {
   if (!any && !(ending_ && chunked_)) return false;
   clear(sending_);
   sending_.swap(pending_);
+  pending_.reserve(kPendingFirst);
   pending_.assign(kChunkRoom, ' ');
   sending_at_ = kChunkRoom;
   if (chunked_ && any) {

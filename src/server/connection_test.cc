@@ -122,7 +122,8 @@ TEST(Connection, BodiesOverTheLimit) {
   std::string head = " HTTP/1.1\r\nHost: localhost\r\n";
   EXPECT_EQ(refused("POST /echo" + head + "Content-Length: 1048577\r\n\r\n"), 413) << "at once";
   EXPECT_EQ(refused("POST /echo" + head + "Content-Length: 18446744073709551615\r\n\r\n"), 413);
-  EXPECT_EQ(refused("POST /small" + head + "Expect: 100-continue\r\nContent-Length: 101\r\n\r\n"), 413);
+  std::string expects = "POST /small" + head + "Expect: 100-continue\r\n";
+  EXPECT_EQ(refused(expects + "Content-Length: 101\r\n\r\n"), 413);
   EXPECT_EQ(refused("POST /small" + head + "Transfer-Encoding: chunked\r\n\r\n65\r\n"), 413);
   EXPECT_EQ(refused("POST /small" + head + "Transfer-Encoding: chunked\r\n\r\nzz\r\n"), 400);
   EXPECT_EQ(refused("POST /small" + head + "Expect: magic\r\nContent-Length: 3\r\n\r\n"), 417);
@@ -138,12 +139,13 @@ TEST(Connection, MalformedRequestsAreAnsweredOnceAndClosed) {
   for (std::string_view bytes :
        {"GET / HTTP/1.1\nHost: localhost\n\n", "\x16\x03\x01", "GET / HTTP/3.0\r\n\r\n",
         "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n"
-        "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n"}) {
+        "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+        "GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n"}) {
     RawClient client(server.port());
     client.send(bytes);
     std::string all = client.read_to_end();
     EXPECT_TRUE(all.starts_with("HTTP/1.1 400 ") || all.starts_with("HTTP/1.1 505 ")) << all;
-    EXPECT_EQ(all.find("\r\nDate: ", all.find("\r\nDate: ") + 1), std::string::npos) << "one answer only: " << all;
+    EXPECT_EQ(all.find("\r\nDate: "), all.rfind("\r\nDate: ")) << "one answer only: " << all;
   }
   RawClient client(server.port());
   client.send("GET /" + std::string(9000, 'x'));
@@ -323,7 +325,8 @@ TEST(Connection, WorkersDoTheWork) {
 TEST(Connection, RequestIds) {
   TestServer server;
   RawClient client(server.port());
-  EXPECT_TRUE(client.ask("GET", "/hello", "X-Request-Id: my-id.1\r\n").has("X-Request-Id: my-id.1\r\n"));
+  std::string good = "X-Request-Id: my-id.1\r\n";
+  EXPECT_TRUE(client.ask("GET", "/hello", good).has(good));
   for (std::string bad : {std::string(129, 'x'), std::string("a b"), std::string("\xc3\xa9")}) {
     Answer answer = client.ask("GET", "/hello", "X-Request-Id: " + bad + "\r\n");
     EXPECT_FALSE(answer.has(bad));

@@ -86,8 +86,8 @@ TEST(Guard, Keys) {
   EXPECT_TRUE(allowed({{"authorization", "bearer  secret "}}));
   EXPECT_TRUE(allowed({{"x-api-key", "secret"}}));
   EXPECT_TRUE(allowed({{"Authorization", "Bearer dummy"}, {"X-Api-Key", "secret"}}));
-  for (const char* value : {"", "Bearer", "Bearer ", "Bearer secre", "Bearer secrets", "Bearer Secret",
-                            "Bearer secretsecret", "Basic secret"})
+  for (const char* value : {"", "Bearer", "Bearer ", "Bearer secre", "Bearer secrets",
+                            "Bearer Secret", "Bearer secretsecret", "Basic secret"})
     EXPECT_FALSE(allowed({{"Authorization", value}})) << value;
   EXPECT_FALSE(allowed({}));
   EXPECT_TRUE(Guard({}).key_allowed(request("GET", {{"Authorization", "Bearer whatever"}})));

@@ -28,7 +28,8 @@ struct AnswerHead {
 
 // Appends the head and its empty line. Control characters in values become blanks, so that no value
 // can end its line.
-void append_head(std::string& out, const AnswerHead& head, std::chrono::system_clock::time_point now);
+void append_head(std::string& out, const AnswerHead& head,
+                 std::chrono::system_clock::time_point now);
 
 // "Sun, 06 Nov 1994 08:49:37 GMT"
 std::string http_date(int64_t seconds);

@@ -62,7 +62,9 @@ class Exchange {
   // Sends what is pending and ends the answer.
   virtual Task<void> end_stream() = 0;
 
-  // Called once, on the server's thread, if the client goes away before the answer's end.
+  // Called once, on the server's thread and not from within another call, if the client goes away
+  // before the answer's end; or if the server stops: then gone() is false, and there is a moment in
+  // which an error can still be pushed.
   virtual void on_gone(std::function<void()> callback) = 0;
   virtual bool gone() const = 0;
 

@@ -231,7 +231,22 @@ TEST(HttpServer, ASecondStopIsAtOnce) {
   reader.join();
 }
 
-TEST(HttpServer, StopsFromItsOwnHandlersAndBeforeItRuns) {
+TEST(HttpServer, HandlersThatDoNotHearEndWithTheServer) {
+  ServerOptions options;
+  options.limits.stop_grace = milliseconds(10);
+  TestServer server(options);
+  std::vector<std::unique_ptr<RawClient>> clients;
+  for (const char* path : {"/stuck", "/works", "/works", "/works"}) {  // there are two workers
+    clients.push_back(std::make_unique<RawClient>(server.port()));
+    clients.back()->send("GET " + std::string(path) + " HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  }
+  ASSERT_TRUE(soon([&] { return server.told.begun == 3; }));
+  server->stop(milliseconds(10));
+  EXPECT_TRUE(soon([&] { return server.ended(); }));
+  for (auto& client : clients) EXPECT_TRUE(client->at_end());
+}
+
+TEST(HttpServer, StopsBeforeItRuns) {
   Told told;
   auto server = HttpServer::listen({.access_log = false}, test_routes(), &told);
   ASSERT_TRUE(server);

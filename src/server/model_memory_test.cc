@@ -62,9 +62,9 @@ TEST(ModelMemory, AContextIsCutToWhatFits) {
   ASSERT_FALSE(refused.has_value());
   EXPECT_EQ(refused.error().code, Code::kTooLarge);
   EXPECT_EQ(refused.error().message,
-            "m needs 1.00 GiB for its weights and 0.06 GiB for a context of 2048 tokens, but "
-            "models may take 1.06 GiB in all; take a smaller model or one of fewer bits, or allow more "
-            "memory");
+            "m needs 1.00 GiB for its weights and 0.06 GiB for a context of 2048 tokens, "
+            "but models may take 1.06 GiB in all; take a smaller model or one of fewer bits, or "
+            "allow more memory");
   needs.context = 1000;  // below the least: all or nothing
   EXPECT_FALSE(fit_context(needs, kGiB + 20 * kMiB).has_value());
   EXPECT_FALSE(fit_context(needs, 0).has_value());

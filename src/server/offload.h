@@ -34,14 +34,17 @@ class Workers : public asio::execution_context::service {
   using key_type = Workers;
   static inline asio::execution_context::id id;
   explicit Workers(asio::execution_context& owner) : service(owner) {}
-  asio::thread_pool& pool() { return pool_; }
+  asio::thread_pool& pool() { return *pool_; }
 
  private:
+  // Work that was dropped goes now: with it go its coroutines, for which Asio posts a last step to
+  // the io_context; that must come before the end of the timers and sockets that they hold.
   void shutdown() override {
-    pool_.stop();
-    pool_.join();
+    pool_->stop();
+    pool_->join();
+    pool_.reset();
   }
-  asio::thread_pool pool_{kWorkers};
+  std::optional<asio::thread_pool> pool_{std::in_place, kWorkers};
 };
 
 template <class F>

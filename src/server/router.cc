@@ -183,7 +183,8 @@ Router::Router(std::span<const Route> routes) {
     if (at == prefixes_.end()) at = prefixes_.insert(at, Prefix{path, {}});
     at->routes.push_back(&route);
   }
-  std::ranges::stable_sort(prefixes_, std::greater{}, [](const Prefix& p) { return p.path.size(); });
+  std::ranges::sort(prefixes_, std::greater{},
+                    [](const Prefix& prefix) { return prefix.path.size(); });
 }
 
 Match Router::match(std::string_view method, const Target& target) const {

@@ -140,6 +140,23 @@ Task<void> pieces(Exchange& exchange, void* context) {
   co_await exchange.reply(201, "text/plain", std::to_string(tell.body_bytes));
 }
 
+// Two handlers that do not hear that they shall stop.
+Task<void> stuck(Exchange& exchange, void* context) {
+  ++told(context).begun;
+  co_await sleep(std::chrono::seconds(1000));
+  co_await exchange.reply(200, "text/plain", "never");
+}
+
+Task<void> works(Exchange& exchange, void* context) {
+  Told& tell = told(context);
+  int done = co_await offload([&] {
+    ++tell.begun;
+    std::this_thread::sleep_for(milliseconds(900));
+    return 1;
+  });
+  co_await exchange.reply(200, "text/plain", std::to_string(done));
+}
+
 constexpr Route kRoutes[] = {
     {"GET", "/hello", hello},
     {"DELETE", "/hello", hello},
@@ -153,6 +170,8 @@ constexpr Route kRoutes[] = {
     {"GET", "/flood", flood},
     {"GET", "/until_stop", until_stop},
     {"GET", "/unfinished", unfinished},
+    {"GET", "/stuck", stuck},
+    {"GET", "/works", works},
     {"POST", "/echo", echo, Dialect::kPlain, Scope::kUse, BodyMode::kWhole},
     {"POST", "/api/take", echo, Dialect::kOllama, Scope::kUse, BodyMode::kWhole},
     {"POST", "/small", echo, Dialect::kPlain, Scope::kUse, BodyMode::kWhole, 100},

@@ -36,8 +36,8 @@ struct Told {
 
 // GET /hello, /v1/models/{model}, /throw, /silent, /offload, /public (no key); /wait answers when
 // the client is gone or the server stops; /ticks?COUNT streams lines, /flood as much as it can,
-// /until_stop until it is told to end. POST /echo (1 MiB), /small (100 bytes), /api/take; PUT
-// /pieces reads its body in pieces (1 MiB).
+// /until_stop until it is told to end; /stuck and /works don't hear of that. POST /echo (1 MiB),
+// /small (100 bytes), /api/take; PUT /pieces reads its body in pieces (1 MiB).
 std::span<const Route> test_routes();
 
 // Polls until it is so, for at most five seconds.

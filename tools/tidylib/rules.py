@@ -47,6 +47,9 @@ ONE_HOME = [
     ("pcre2.h", ("tokenizer/",), "patterns of pre-tokenizers only"),
     ("openssl/", ("base/",), "use base/sha256.h"),
     ("spdlog/", ("base/log.cc",), "use base/log.h"),
+    ("boost/beast", ("server/request_parser.cc",), "its headers cost seconds a file"),
+    ("boost/", ("server/", "cli/"), "Asio is for the server and what runs it"),
+    ("prometheus/", ("server/metrics.cc",), "use server/metrics.h"),
     ("unicode/", ("base/", "terminal/", "tokenizer/", "template/"), "use base/utf8.h"),
 ]
 

@@ -25,12 +25,14 @@ Result<Options> given_parameters(const Options& options) {
   return out;
 }
 
-// The pieces of a message. A server tells reasoning apart from the answer; here it stands between
+// The pieces of an answer. A server tells reasoning apart from the answer; here it stands between
 // the tags that the model wrote, as it does where the model runs in this process.
 class MessagePieces {
  public:
-  std::string take(const Json& message) {
-    const Json &thinking = message["thinking"], &content = message["content"];
+  std::string take(const Json& line) {  // of /api/chat or /api/generate
+    const bool chat = line["message"].is_object();
+    const Json& thinking = chat ? line["message"]["thinking"] : line["thinking"];
+    const Json& content = chat ? line["message"]["content"] : line["response"];
     std::string out;
     if (thinking.is_string() && !thinking.as_string().empty())
       out += (std::exchange(open_, true) ? "" : "<think>\n") + thinking.as_string();
@@ -100,8 +102,8 @@ class ServerAnswerer : public Answerer {
     if (events.on_begin)
       events.on_begin(false, question.continues() ? question.messages.back().content : "");
     client_.set_cancel(events.cancel);
-    auto done = client_.chat(body_of(question), [&](const Json& line) -> Result<void> {
-      tell(pieces.take(line["message"]));
+    auto done = send(question, [&](const Json& line) -> Result<void> {
+      tell(pieces.take(line));
       if (!line["done"].is_bool() || !line["done"].as_bool()) return {};
       out.finish_reason = line["done_reason"].is_string() ? line["done_reason"].as_string() : "stop";
       out.timings = timings_of(line);
@@ -161,16 +163,30 @@ class ServerAnswerer : public Answerer {
     return out;
   }
 
-  Json body_of(const Question& question) const {
+  // What a server is asked for in either way.
+  Json common() const {
     Json out = head();
-    out.set("messages", messages_of(question));
     out.set("options", sent_);
     out.set("stream", true);
     // Nothing of a conversation is dropped unless it was asked for.
     out.set("truncate", false);
     out.set("shift", slides());
-    if (question.think && (!*question.think || can_think())) out.set("think", *question.think);
     return out;
+  }
+
+  Result<void> send(const Question& question, const JsonSink& sink) {
+    Json body = common();
+    if (info_.template_text.empty()) {  // plain continuation of what is typed
+      const bool goes_on = question.continues();
+      const std::vector<ChatMessage>& messages = question.messages;
+      body.set("raw", true);
+      body.set("prompt", messages[messages.size() - (goes_on ? 2 : 1)].content +
+                             (goes_on ? messages.back().content : ""));
+      return client_.generate(body, sink);
+    }
+    body.set("messages", messages_of(question));
+    if (question.think && (!*question.think || can_think())) body.set("think", *question.think);
+    return client_.chat(body, sink);
   }
 
   Result<void> describe() {

@@ -1,0 +1,123 @@
+// The routes that make a model speak, and those of its tokens.
+#include <fmt/format.h>
+
+#include "api/ollama.h"
+#include "api/openai.h"
+#include "server/answering.h"
+#include "server/handlers.h"
+#include "server/offload.h"
+
+namespace hearth::server {
+namespace {
+
+using api::ApiError;
+using api::ApiResult;
+using api::GenerateRequest;
+
+constexpr std::string_view kJsonType = "application/json; charset=utf-8";
+
+ApiError openai_no_model(std::string_view name) {
+  return {fail(Code::kNotFound, "The model `{}` does not exist", name).error(), "model",
+          "model_not_found"};
+}
+
+constexpr Voice kOpenAiChat{&api::openai_chat_writer, &api::openai_error, &openai_no_model};
+constexpr Voice kOpenAiText{&api::openai_completion_writer, &api::openai_error, &openai_no_model};
+constexpr Voice kOllamaChat{&api::ollama_chat_writer, &api::ollama_error,
+                            &api::ollama_model_not_found};
+constexpr Voice kOllamaText{&api::ollama_generate_writer, &api::ollama_error,
+                            &api::ollama_model_not_found};
+
+ApiResult<Json> openai_body(const std::string& body) {
+  if (body.empty())
+    return std::unexpected(ApiError{fail(Code::kInvalid, "the body is empty").error()});
+  auto json = Json::parse(body);
+  if (!json)
+    return std::unexpected(ApiError{
+        fail(Code::kInvalid, "the body is no JSON: {}", json.error().message).error()});
+  return std::move(*json);
+}
+
+ApiResult<Json> ollama_body(const std::string& body) { return api::parse_ollama_body(body); }
+
+template <ApiResult<Json> (*kBody)(const std::string&),
+          ApiResult<GenerateRequest> (*kParse)(const Json&), const Voice& kVoice>
+Task<void> generate(Exchange& exchange, void* context) {
+  auto body = kBody(exchange.request().body);
+  auto request = body ? kParse(*body) : ApiResult<GenerateRequest>(std::unexpected(body.error()));
+  if (!request) co_return co_await reply_error(exchange, kVoice, request.error());
+  co_await answer(exchange, *static_cast<App*>(context), std::move(*request), kVoice);
+}
+
+// The lease on a model, or its error told.
+Task<std::optional<ModelHub::Lease>> lease_or_tell(Exchange& exchange, App& app,
+                                                   const std::string& name) {
+  auto lease = co_await app.hub().acquire(name, std::nullopt);
+  if (lease) co_return std::move(*lease);
+  const ApiError error = load_error(lease.error(), kOpenAiText, name);
+  co_await reply_error(exchange, kOpenAiText, error);
+  co_return std::nullopt;
+}
+
+ApiResult<std::vector<TokenId>> render_messages(const api::TokenizeRequest& request,
+                                                const LoadedModel& model) {
+  auto prompt = model.chat ? model.chat->prompt(request.messages, *model.tokenizer,
+                                                {.think = request.think,
+                                                 .continue_last = request.continue_last})
+                           : Result<ChatPrompt>(fail(Code::kInvalid, "{} has no chat template",
+                                                     request.model));
+  if (!prompt) return std::unexpected(ApiError{prompt.error(), "messages"});
+  return std::move(prompt->tokens);
+}
+
+}  // namespace
+
+Task<void> handle_openai_chat(Exchange& exchange, void* context) {
+  return generate<&openai_body, &api::parse_openai_chat, kOpenAiChat>(exchange, context);
+}
+Task<void> handle_openai_completion(Exchange& exchange, void* context) {
+  return generate<&openai_body, &api::parse_openai_completion, kOpenAiText>(exchange, context);
+}
+Task<void> handle_ollama_generate(Exchange& exchange, void* context) {
+  return generate<&ollama_body, &api::parse_ollama_generate, kOllamaText>(exchange, context);
+}
+Task<void> handle_ollama_chat(Exchange& exchange, void* context) {
+  return generate<&ollama_body, &api::parse_ollama_chat, kOllamaChat>(exchange, context);
+}
+
+Task<void> handle_tokenize(Exchange& exchange, void* context) {
+  App& app = *static_cast<App*>(context);
+  auto body = openai_body(exchange.request().body);
+  auto request = body ? api::parse_tokenize(*body)
+                      : ApiResult<api::TokenizeRequest>(std::unexpected(body.error()));
+  if (!request) co_return co_await reply_error(exchange, kOpenAiText, request.error());
+  auto lease = co_await lease_or_tell(exchange, app, request->model);
+  if (!lease) co_return;
+  const LoadedModel& model = **lease;
+  std::vector<TokenId> tokens;
+  if (request->text) {
+    auto work = [&] { tokens = api::tokenize(*request, *model.tokenizer); };
+    co_await offload(work);
+  } else {
+    auto rendered = render_messages(*request, model);
+    if (!rendered) co_return co_await reply_error(exchange, kOpenAiText, rendered.error());
+    tokens = std::move(*rendered);
+  }
+  std::string out = api::write_tokenized(*request, tokens, *model.tokenizer, model.context);
+  co_await exchange.reply(200, kJsonType, std::move(out));
+}
+
+Task<void> handle_detokenize(Exchange& exchange, void* context) {
+  App& app = *static_cast<App*>(context);
+  auto body = openai_body(exchange.request().body);
+  auto request = body ? api::parse_detokenize(*body)
+                      : ApiResult<api::DetokenizeRequest>(std::unexpected(body.error()));
+  if (!request) co_return co_await reply_error(exchange, kOpenAiText, request.error());
+  auto lease = co_await lease_or_tell(exchange, app, request->model);
+  if (!lease) co_return;
+  auto text = api::detokenize(*request, *(*lease)->tokenizer);
+  if (!text) co_return co_await reply_error(exchange, kOpenAiText, text.error());
+  co_await exchange.reply(200, kJsonType, std::move(*text));
+}
+
+}  // namespace hearth::server
