@@ -13,6 +13,12 @@
 namespace hearth {
 namespace {
 
+// In the words of a store on this disk.
+std::unexpected<Error> no_model(const ModelName& name) {
+  return fail(Code::kNotFound, "there is no model '{}'; hearth list shows what there is",
+              name.display());
+}
+
 class ServerLibrary : public Library {
  public:
   explicit ServerLibrary(ServerClient client) : client_(std::move(client)) {}
@@ -25,7 +31,9 @@ class ServerLibrary : public Library {
   }
 
   Result<void> copy(const ModelName& from, const ModelName& to) override {
-    return client_.copy(from.display(), to.display());
+    auto copied = client_.copy(from.display(), to.display());
+    if (!copied && copied.error().code == Code::kNotFound) return no_model(from);
+    return copied;
   }
 
   Result<std::vector<std::string>> remove(const std::vector<ModelName>& names) override {
@@ -35,8 +43,7 @@ class ServerLibrary : public Library {
       const auto found = std::ranges::find_if(models, [&](const ServerModel& model) {
         return same_name(model.name, name.display());
       });
-      if (found == models.end())
-        return fail(Code::kNotFound, "there is no model '{}' in the store", name.display());
+      if (found == models.end()) return no_model(name);
       if (std::ranges::find(out, found->name) == out.end()) out.push_back(found->name);
     }
     const std::vector<ServerProcess> running = TRY(client_.running());

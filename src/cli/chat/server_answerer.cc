@@ -66,7 +66,12 @@ class ServerAnswerer : public Answerer {
       : client_(std::move(client)), model_(std::move(model)), options_(options) {}
 
   Result<void> load() {
-    model_info_ = TRY(client_.show(model_));
+    auto shown = client_.show(model_);
+    if (!shown && shown.error().code == Code::kNotFound)
+      return fail(Code::kNotFound,
+                  "there is no model '{}' in the store and no such file; hearth list shows what "
+                  "there is", model_);
+    model_info_ = TRY(std::move(shown));
     given_ = parameters_to_json(TRY(given_parameters(options_)));
     settle();
     Json body = head();
