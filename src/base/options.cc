@@ -153,7 +153,7 @@ Result<void> Options::store(size_t index, std::string_view value, std::string_vi
   } else if (value.find('\0') != std::string_view::npos) {
     return fail(Code::kInvalid, "{} holds a zero byte", name);
   }
-  if (!row.many) slot.texts.clear();
+  if (!row.many || !slot.given) slot.texts.clear();  // the first value replaces the default
   slot.texts.emplace_back(value);
   return {};
 }
@@ -161,13 +161,8 @@ Result<void> Options::store(size_t index, std::string_view value, std::string_vi
 Result<void> Options::set(std::string_view name, std::string_view value, std::string_view label) {
   const OptionRow* row = find_row(name);
   if (row == nullptr) return fail(Code::kUsage, "there is no option '{}'", name);
-  size_t index = index_of(name);
-  Value before = values_[index];
-  if (!before.given) values_[index].texts.clear();  // the first value replaces the default
-  if (auto stored = store(index, value, label); !stored) {
-    values_[index] = std::move(before);
-    return stored;
-  }
+  const size_t index = index_of(name);
+  TRY(store(index, value, label));  // changes nothing where it fails
   values_[index].given = true;
   return {};
 }

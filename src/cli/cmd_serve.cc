@@ -64,6 +64,7 @@ Result<server::AppOptions> options_of(const Options& options) {
   out.hub.memory_max = static_cast<uint64_t>(options.number("memory", 0) * kGigabyte);
   out.hub.models_max = options.integer("models", 0);
   out.hub.queue_max = options.integer("queue");
+  out.hub.rows_max = options.integer("parallel");
   auto keep = api::parse_ollama_keep_alive(Json(options.text("keep-alive", "5m")));
   if (!keep) return std::unexpected(with_context(keep.error().error, "--keep-alive"));
   out.hub.keep_alive = *keep;
@@ -110,6 +111,9 @@ constexpr OptionRow kOptions[] = {
     {.name = "models", .type = OptionType::kInt, .min = 0, .max = 1024, .env = "MAX_MODELS",
      .ollama_env = "MAX_LOADED_MODELS", .value_name = "N",
      .text = "models in memory at most; 0: as many as fit (0)"},
+    {.name = "parallel", .type = OptionType::kInt, .fallback = "1024", .min = 1, .max = 65536,
+     .env = "PARALLEL", .ollama_env = "NUM_PARALLEL", .value_name = "N",
+     .text = "answers of a model that are generated at once; more wait"},
     {.name = "queue", .type = OptionType::kInt, .fallback = "512", .min = 1, .max = 1e6,
      .env = "QUEUE", .ollama_env = "MAX_QUEUE", .value_name = "N",
      .text = "requests of a model that may wait; more are refused"},

@@ -292,13 +292,13 @@ void KvCache::forget_prefixes() {
 bool KvCache::give_up_passed_blocks(size_t g) {
   if (groups_[g]->kind != CacheKind::kWindowed) return false;
   bool any = false;
-  for (PrefixNode node : prefixes_->nodes()) {
+  prefixes_->for_each([&](PrefixNode node) {
     const std::byte*& block = prefixes_->blocks(node)[g];
-    if (block == nullptr || groups_[g]->owners(block) > 1) continue;
+    if (block == nullptr || groups_[g]->owners(block) > 1) return;
     groups_[g]->release(block);
     block = nullptr;
     any = true;
-  }
+  });
   return any;
 }
 
@@ -412,11 +412,13 @@ int64_t KvCache::blocks_used() const {
 
 int64_t KvCache::blocks_kept() const {
   int64_t kept = 0;
-  for (PrefixNode node : prefixes_->nodes())
+  const PrefixIndex& index = *prefixes_;
+  index.for_each([&](PrefixNode node) {
     for (size_t g = 0; g < groups_.size(); ++g) {
-      const std::byte* block = prefixes_->blocks(node)[g];
+      const std::byte* block = index.blocks(node)[g];
       kept += block != nullptr && groups_[g]->owners(block) == 1;
     }
+  });
   return kept;
 }
 
@@ -428,7 +430,7 @@ void KvCache::check_integrity() const {
     CHECK(static_cast<int64_t>(sequence->nodes.size()) * kKvBlock <= sequence->length);
     for (PrefixNode node : sequence->nodes) ++users[node];
   }
-  for (PrefixNode node : prefixes_->nodes()) CHECK(prefixes_->users(node) == users[node]);
+  prefixes_->for_each([&](PrefixNode node) { CHECK(prefixes_->users(node) == users[node]); });
   for (size_t g = 0; g < groups_.size(); ++g) {
     Group& group = *groups_[g];
     std::unordered_map<const std::byte*, int32_t> owners;
@@ -437,8 +439,9 @@ void KvCache::check_integrity() const {
       if (sequence != nullptr)
         for (const std::byte* block : sequence->blocks[g])
           if (block != nullptr) ++owners[block];
-    for (PrefixNode node : prefixes_->nodes())
+    prefixes_->for_each([&](PrefixNode node) {
       if (const std::byte* block = prefixes_->blocks(node)[g]; block != nullptr) ++owners[block];
+    });
     for (const std::byte* block : group.free) CHECK(owners[block] == 0);
     for (auto [block, count] : owners) CHECK(count == 0 || group.owners(block) == count);
     CHECK(static_cast<int64_t>(owners.size()) == group.blocks_made);

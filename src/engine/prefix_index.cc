@@ -102,13 +102,6 @@ std::span<const std::byte* const> PrefixIndex::blocks(PrefixNode node) const {
   return std::span(blocks_).subspan(static_cast<size_t>(node) * groups_, groups_);
 }
 
-std::vector<PrefixNode> PrefixIndex::nodes() const {
-  std::vector<PrefixNode> out;
-  for (size_t i = 0; i < nodes_.size(); ++i)
-    if (nodes_[i].exists) out.push_back(static_cast<PrefixNode>(i));
-  return out;
-}
-
 void PrefixIndex::link_sibling(PrefixNode node) {
   PrefixNode& first = first_child_of(at(node).parent);
   at(node).next_sibling = first;
@@ -155,15 +148,15 @@ void PrefixIndex::grow_buckets() {
 
 void PrefixIndex::check_integrity() const {
   size_t count = 0, unused = 0, listed = 0;
-  for (PrefixNode node : nodes()) {
+  for_each([&](PrefixNode node) {
     const Node& n = at(node);
     ++count;
     unused += n.users == 0;
     CHECK(n.users >= 0 && find(n.salt, n.parent, n.tokens) == node);
-    if (n.parent == kNoPrefix) continue;
+    if (n.parent == kNoPrefix) return;
     const Node& parent = at(n.parent);
     CHECK(parent.exists && parent.users >= n.users);
-  }
+  });
   CHECK(count == count_);
   std::vector<bool> seen(nodes_.size());
   for (PrefixNode node = oldest(); node != kNoPrefix; node = at(node).newer, ++listed) {

@@ -60,8 +60,12 @@ class PrefixIndex {
   std::span<const std::byte*> blocks(PrefixNode node);
   std::span<const std::byte* const> blocks(PrefixNode node) const;
 
-  // Every node that there is, in no order; for checks.
-  std::vector<PrefixNode> nodes() const;
+  // f(node) for every node that there is, in no order.
+  template <class F>
+  void for_each(F f) const {
+    for (size_t i = 0; i < nodes_.size(); ++i)
+      if (nodes_[i].exists) f(static_cast<PrefixNode>(i));
+  }
   int32_t users(PrefixNode node) const { return at(node).users; }
   // Links, counts and hashes agree; CHECKs.
   void check_integrity() const;

@@ -27,10 +27,13 @@ AnswerStream::AnswerStream(Exchange& exchange, App& app, const api::GenerateRequ
       name_(model.resolved.display_name), choices_each_(choices_each), timer_(app.http().io()),
       began_(std::chrono::steady_clock::now()) {}
 
-void AnswerStream::add(RequestId id, const std::vector<TokenId>& prompt) {
+void AnswerStream::add(RequestId id, const std::vector<TokenId>& prompt, bool thinking) {
   prompt_tokens_ += static_cast<int64_t>(prompt.size());
   parts_.push_back({.id = id, .prompt = prompt,
-                    .spoken = std::vector<bool>(static_cast<size_t>(choices_each_)), .done = {}});
+                    .spoken = std::vector<bool>(static_cast<size_t>(choices_each_)),
+                    .splitters = {}, .done = {}});
+  if (request_.kind == api::RequestKind::kChat || request_.templated)
+    parts_.back().splitters.assign(static_cast<size_t>(choices_each_), ThinkSplitter(thinking));
   ++left_;
 }
 
@@ -79,6 +82,20 @@ void AnswerStream::tell_prompt(Part& part, int32_t choice,
                  .generated_tokens = generated_}, out_);
 }
 
+void AnswerStream::split(Part& part, int32_t choice, std::string_view text, bool last) {
+  text_.clear(), reasoning_.clear();
+  if (part.splitters.empty()) {
+    text_ = text;
+    return;
+  }
+  auto put = [this](std::string_view piece, bool thinking) {
+    (thinking ? reasoning_ : text_) += piece;
+  };
+  ThinkSplitter& splitter = part.splitters[static_cast<size_t>(choice)];
+  splitter.push(text, put);
+  if (last) splitter.finish(put);
+}
+
 void AnswerStream::token(Part& part, const ServeEvent& event) {
   if (event.token >= 0) {
     ++generated_;
@@ -93,8 +110,10 @@ void AnswerStream::token(Part& part, const ServeEvent& event) {
   tell_prompt(part, event.choice, {});
   const std::span<const TokenId> tokens(&event.token, event.token >= 0 ? 1 : 0);
   const std::span<const TokenLogprobs> logprobs(event.logprobs, event.logprobs != nullptr ? 1 : 0);
+  split(part, event.choice, event.text, false);
+  if (event.token >= 0 && !reasoning_.empty()) ++reasoning_tokens_;
   writer_.delta({.now_ns = now_ns(), .choice = first_choice(part) + event.choice,
-                 .text = event.text, .tokens = tokens, .logprobs = logprobs,
+                 .text = text_, .reasoning = reasoning_, .tokens = tokens, .logprobs = logprobs,
                  .prompt_tokens = prompt_tokens_, .generated_tokens = generated_}, out_);
 }
 
@@ -106,9 +125,14 @@ void AnswerStream::tell_choice(Part& part, int32_t index) {
                      (!choice.text.empty() || !choice.tokens.empty() || request_.echo);
   if (whole) {
     tell_prompt(part, index, part.done->prompt_logprobs);
-    writer_.delta({.now_ns = now_ns(), .choice = first_choice(part) + index, .text = choice.text,
-                   .tokens = choice.tokens, .logprobs = choice.logprobs,
+    split(part, index, choice.text, true);
+    writer_.delta({.now_ns = now_ns(), .choice = first_choice(part) + index, .text = text_,
+                   .reasoning = reasoning_, .tokens = choice.tokens, .logprobs = choice.logprobs,
                    .prompt_tokens = prompt_tokens_, .generated_tokens = generated_}, out_);
+  } else if (split(part, index, {}, true); !text_.empty() || !reasoning_.empty()) {
+    writer_.delta({.now_ns = now_ns(), .choice = first_choice(part) + index, .text = text_,
+                   .reasoning = reasoning_, .prompt_tokens = prompt_tokens_,
+                   .generated_tokens = generated_}, out_);
   }
   writer_.choice_end({.choice = first_choice(part) + index, .reason = choice.reason,
                       .stop_text = choice.stop_text, .stop_token = choice.stop_token}, out_);
@@ -117,6 +141,7 @@ void AnswerStream::tell_choice(Part& part, int32_t index) {
 void AnswerStream::done(Part& part, Completion completion) {
   part.done = std::move(completion);
   part.spoken.resize(std::max(part.spoken.size(), part.done->choices.size()));
+  if (!part.splitters.empty()) part.splitters.resize(part.spoken.size(), part.splitters.front());
   if (!request_.stream || cancelled_) return;
   for (size_t i = 0; i < part.done->choices.size(); ++i)
     tell_choice(part, static_cast<int32_t>(i));
@@ -164,7 +189,9 @@ std::vector<api::AnswerChoice> AnswerStream::take_choices() {
       api::AnswerChoice& choice = out.emplace_back();
       choice.end = {.choice = first_choice(part) + static_cast<int32_t>(i), .reason = from.reason,
                     .stop_text = from.stop_text, .stop_token = from.stop_token};
-      choice.text = std::move(from.text);
+      split(part, static_cast<int32_t>(i), from.text, true);
+      choice.text = text_;
+      choice.reasoning = reasoning_;
       choice.tokens = from.tokens;
       choice.logprobs = std::move(from.logprobs);
       if (prompt || !part.done->prompt_logprobs.empty()) choice.prompt = part.prompt;
@@ -176,7 +203,7 @@ std::vector<api::AnswerChoice> AnswerStream::take_choices() {
 }
 
 api::Usage AnswerStream::usage() const {
-  api::Usage out;
+  api::Usage out{.reasoning_tokens = reasoning_tokens_};
   for (const Part& part : parts_) {
     if (!part.done) continue;
     const Timings& t = part.done->timings;

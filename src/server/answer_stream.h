@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "api/native.h"
+#include "model/think_splitter.h"
 #include "server/app.h"
 
 namespace hearth::server {
@@ -18,7 +19,8 @@ class AnswerStream : public EventReceiver {
                api::AnswerWriter& writer, const LoadedModel& model, int64_t choices_each);
 
   // The request of the engine for one prompt more, whose choices are numbered on.
-  void add(RequestId id, const std::vector<TokenId>& prompt);
+  // `thinking`: its answers begin within reasoning.
+  void add(RequestId id, const std::vector<TokenId>& prompt, bool thinking);
   void deliver(const ServeEvent& event) override;
 
   // Sleeps until all have ended, or one failed, or the head of the answer should go out. A silent
@@ -26,6 +28,7 @@ class AnswerStream : public EventReceiver {
   Task<void> wait();
   bool ended() const { return left_ == 0; }
   bool told_anything() const { return told_; }
+  bool cancelled() const { return cancelled_; }
   // The head has gone out: what was written until then, and all that comes, is sent.
   void open();
   void cancel();
@@ -42,6 +45,7 @@ class AnswerStream : public EventReceiver {
     RequestId id = 0;
     std::vector<TokenId> prompt;
     std::vector<bool> spoken;  // by choice: it has had a delta
+    std::vector<ThinkSplitter> splitters;  // by choice, of chats
     std::optional<Completion> done;
   };
   Part& part_of(RequestId id);
@@ -49,6 +53,8 @@ class AnswerStream : public EventReceiver {
   void done(Part& part, Completion completion);
   void tell_prompt(Part& part, int32_t choice, std::span<const TokenLogprobs> logprobs);
   void tell_choice(Part& part, int32_t index);
+  // What of a piece is answer and what reasoning, in text_ and reasoning_; the rest waits.
+  void split(Part& part, int32_t choice, std::string_view text, bool last);
   int32_t first_choice(const Part& part) const;
   void send();
   void wake() { timer_.cancel(); }
@@ -65,6 +71,8 @@ class AnswerStream : public EventReceiver {
   size_t left_ = 0;
   bool opened_ = false, told_ = false, cancelled_ = false;
   std::string out_;  // to be sent
+  std::string text_, reasoning_;  // of a piece
+  int64_t reasoning_tokens_ = 0;
   std::optional<api::ApiError> error_;
   std::chrono::steady_clock::time_point began_, last_;
   int64_t generated_ = 0, prompt_tokens_ = 0;

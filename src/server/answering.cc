@@ -40,6 +40,11 @@ api::ApiError engine_error(const Error& error, const LoadedModel& model) {
   return out;
 }
 
+// What those are told whose answers the end of the server cuts off.
+api::ApiError stopping() {
+  return {fail(Code::kBusy, "the server is being stopped; try again later").error(), "", "", 1};
+}
+
 // One request of the engine for each prompt.
 std::optional<api::ApiError> submit(AnswerStream& stream, EventReceiver& receiver, App& app,
                                     const Request& http, const api::GenerateRequest& request,
@@ -54,7 +59,7 @@ std::optional<api::ApiError> submit(AnswerStream& stream, EventReceiver& receive
                                    .streams = request.stream, .deadline = deadline},
                                   app.bridge().sink(receiver));
     if (!id) return engine_error(id.error(), model);
-    stream.add(*id, prompt);
+    stream.add(*id, prompt, prompts.thinking);
   }
   return std::nullopt;
 }
@@ -168,6 +173,8 @@ Task<void> answer(Exchange& exchange, App& app, api::GenerateRequest request, co
   }
   co_await run_stream(exchange, voice, request, stream, *writer);
   if (stream.error() && !stream.told_anything()) co_return;
+  std::optional<api::ApiError> failed = stream.error();
+  if (stream.cancelled() && !exchange.gone()) failed = stopping();
 
   api::AnswerEnd end{.now_ns = now_ns(), .usage = stream.usage(), .context = {},
                      .kind = request.kind};
@@ -177,11 +184,12 @@ Task<void> answer(Exchange& exchange, App& app, api::GenerateRequest request, co
   account(exchange, app, model, stream, end.usage);
   std::string out;
   if (request.stream) {
-    if (stream.error()) writer->error(*stream.error(), out);
+    if (failed) writer->error(*failed, out);
     else writer->end(end, out);
     exchange.push(out);
     co_return co_await exchange.end_stream();
   }
+  if (failed) co_return co_await reply_error(exchange, voice, *failed);
   writer->whole(stream.take_choices(), end, out);
   co_await exchange.reply(200, kJsonType, std::move(out));
 }

@@ -333,6 +333,7 @@ void ModelHub::Impl::add(const LoadPtr& load) {
   LoadedModel& model = **load->opened;
   const uint64_t room = options.memory_max - resident_bytes() - model.weight_bytes;
   load->serving.queue_max = options.queue_max;
+  load->serving.rows_max = options.rows_max;
   load->serving.cache_tokens = plan_cache(CacheCost(model.model->program, load->serving.kv),
                                           model.context, room, options.memory_max).tokens;
   auto work = [](HubBackend& models, Load& it) {

@@ -39,6 +39,7 @@ struct HubOptions {
   std::optional<KvType> kv;        // nothing: default_kv_type(precision)
   int64_t context = 0;             // a cap for every model; 0: none
   uint64_t memory_max = 0;         // bytes of weights and caches together; 0: most of what is free
+  int64_t rows_max = 1024;         // answers of a model that are generated at once
   int64_t queue_max = 512;         // requests of a model that wait; more are refused
   int64_t models_max = 0;          // 0: as many as fit
   api::KeepAlive keep_alive;       // where a request says nothing

@@ -55,10 +55,11 @@ std::vector<ChatMessage> with_own_messages(const LoadedModel& model, const Gener
 
 ApiResult<std::vector<TokenId>> render(const ChatFormat& format, const LoadedModel& model,
                                        const GenerateRequest& request,
-                                       const std::vector<ChatMessage>& messages) {
+                                       const std::vector<ChatMessage>& messages, Prompts& out) {
   auto prompt = format.prompt(messages, *model.tokenizer,
                               {.think = request.think, .continue_last = request.continue_last});
   if (!prompt) return refuse(prompt.error(), "messages");
+  out.thinking = prompt->thinking;
   return std::move(prompt->tokens);
 }
 
@@ -81,7 +82,7 @@ ApiResult<std::vector<TokenId>> chat_tokens(const LoadedModel& model,
   if (!format) return std::unexpected(format.error());
   std::vector<ChatMessage> messages = with_own_messages(model, request, request.messages);
   while (true) {
-    auto tokens = render(*format, model, request, messages);
+    auto tokens = render(*format, model, request, messages, out);
     if (!tokens || !request.truncate ||
         static_cast<int64_t>(tokens->size()) < out.context)
       return tokens;
@@ -96,7 +97,8 @@ ApiResult<std::vector<TokenId>> chat_tokens(const LoadedModel& model,
 
 ApiResult<std::vector<TokenId>> text_tokens(const LoadedModel& model,
                                             const GenerateRequest& request,
-                                            const std::string& text, SamplingParams& params) {
+                                            const std::string& text, SamplingParams& params,
+                                            Prompts& out) {
   const Tokenizer& tokenizer = *model.tokenizer;
   if (request.suffix && !request.suffix->empty()) {
     auto marks = infill_tokens(tokenizer, model.model->file.metadata());
@@ -112,7 +114,7 @@ ApiResult<std::vector<TokenId>> text_tokens(const LoadedModel& model,
   auto format = format_of(model, request);
   if (!format) return std::unexpected(format.error());
   auto tokens = render(*format, model, request,
-                       with_own_messages(model, request, {{"user", text}}));
+                       with_own_messages(model, request, {{"user", text}}), out);
   if (!tokens || request.history.empty()) return tokens;
   std::vector<TokenId> all = request.history;
   all.insert(all.end(), tokens->begin(), tokens->end());
@@ -152,7 +154,7 @@ ApiResult<Prompts> make_prompts(const LoadedModel& model, const GenerateRequest&
       return std::unexpected(added.error());
   for (const api::PromptInput& input : request.prompts) {
     const std::string* text = std::get_if<std::string>(&input);
-    auto added = text != nullptr ? add(text_tokens(model, request, *text, *params))
+    auto added = text != nullptr ? add(text_tokens(model, request, *text, *params, out))
                                  : add(std::get<std::vector<TokenId>>(input));
     if (!added) return std::unexpected(added.error());
   }

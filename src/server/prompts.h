@@ -10,6 +10,7 @@ namespace hearth::server {
 
 struct Prompts {
   std::vector<std::vector<TokenId>> tokens;  // one per prompt of the request
+  bool thinking = false;  // a chat's prompt ends within reasoning: the answer begins there
   std::shared_ptr<const SamplerPlan> plan;
   int64_t context = 0;         // tokens of prompt and answer at most
   int64_t dropped_messages = 0;  // that a chat lost to fit

@@ -7,7 +7,7 @@ namespace {
 
 thread_local uint64_t to_go = 0;  // 0: not armed
 thread_local bool fail_all = false, failing = false, failed = false;
-thread_local int64_t live = 0;
+thread_local int64_t live = 0, made = 0;
 
 bool fails_now() {
   if (to_go > 0 && --to_go == 0) {
@@ -23,7 +23,7 @@ void* plain(size_t size, size_t alignment) {
   void* out = alignment == 0
                   ? std::malloc(size)
                   : std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
-  if (out != nullptr) ++live;
+  if (out != nullptr) ++live, ++made;
   return out;
 }
 
@@ -54,6 +54,8 @@ bool disarm_failure() {
   failing = false;
   return failed;
 }
+
+int64_t allocations() { return made; }
 
 int64_t live_allocations() { return live; }
 

@@ -12,6 +12,9 @@ void arm_failure(uint64_t nth, bool all_after);
 // Ends that; whether an allocation failed.
 bool disarm_failure();
 
+// Allocations of this thread, in all.
+int64_t allocations();
+
 // Allocations of this thread that are not freed yet.
 int64_t live_allocations();
 

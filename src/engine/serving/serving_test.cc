@@ -1,11 +1,13 @@
 // The serving engine against a Session, which runs one request at a time: whatever the schedule,
 // an answer has the same bits.
 #include <algorithm>
+#include <cstdlib>
 #include <map>
 #include <random>
 
 #include "engine/serving/serving_model.h"
 #include "engine/tiny_session.h"
+#include "malformed/failing_new.h"
 
 namespace hearth {
 namespace {
@@ -225,6 +227,76 @@ TEST_F(ServingTest, CancellingFreesEverything) {
   EXPECT_EQ(model->cache().blocks_used(), 0);
   EXPECT_EQ(model->status().waiting, 0);
   EXPECT_EQ(model->status().running, 0);
+}
+
+// A long run of everything at once. Whoever is not cancelled gets the right answer, and gets it
+// while no more than a bounded number of others are served.
+TEST_F(ServingTest, NobodyIsLostOrForgotten) {
+  std::mt19937 random(11);
+  auto pick = [&](int n) { return static_cast<int64_t>(random() % static_cast<unsigned>(n)); };
+  make_questions(60, random);
+  const int64_t steps_max = std::getenv("HEARTH_TEST_LONG") != nullptr ? 100000 : 4000;
+  auto model = serve({.cache_tokens = kContext * 3, .rows_max = 12, .queue_max = 24,
+                      .prompt_rows = 40});
+  struct Open {
+    size_t which;
+    int64_t since;
+  };
+  std::map<RequestId, Open> open;
+  int64_t finished = 0, longest = 0;
+  for (int64_t now = 0; (now < steps_max || model->has_work()) && !HasFailure(); ++now) {
+    if (now < steps_max && open.size() < 24 && pick(4) == 0) {
+      const auto which = static_cast<size_t>(pick(60));
+      auto id = ask(*model, questions_[which].prompt, questions_[which].params,
+                    {.tenant = random() % 4, .conversation = random() % 3, .salt = random() % 2,
+                     .priority = static_cast<int32_t>(random() % 2)});
+      if (id.has_value()) {
+        open[*id] = {which, now};
+      } else {
+        EXPECT_EQ(id.error().code, Code::kBusy);
+      }
+    }
+    if (!open.empty() && pick(40) == 0) {
+      auto at = std::next(open.begin(), pick(static_cast<int>(open.size())));
+      model->cancel(at->first);
+      EXPECT_TRUE(recorder_->of(at->first).done.has_value());
+      open.erase(at);
+    }
+    if (pick(400) == 0) model->preempt_all();
+    if (pick(400) == 0) model->cache().forget_prefixes();
+    if (pick(64) == 0) model->check_integrity();
+    step(*model, pick(2) == 0 ? 1e-7 : 1.0);
+    std::erase_if(open, [&](const auto& entry) {
+      if (!recorder_->of(entry.first).done) return false;
+      check(entry.first, questions_[entry.second.which], 0);
+      longest = std::max(longest, now - entry.second.since);
+      ++finished;
+      return true;
+    });
+  }
+  EXPECT_TRUE(open.empty());
+  EXPECT_GT(finished, steps_max / 40);
+  EXPECT_LT(longest, 4000);
+  model->check_integrity();
+  EXPECT_EQ(model->cache().blocks_used(), 0);
+}
+
+// Steps in which nothing begins or ends ask for no memory.
+TEST_F(ServingTest, ATokenAllocatesNothing) {
+  auto model = serve({.context = 512, .cache_tokens = 8 * 512});
+  recorder_ = nullptr;  // who would keep what it hears
+  for (TokenId i = 0; i < 4; ++i)
+    ASSERT_TRUE(ask(*model, some_tokens(20, i), greedy(400)).has_value());
+  for (int i = 0; i < 40; ++i) step(*model);
+  const int64_t before = allocations();
+  int64_t quiet = 0;
+  for (int i = 0; i < 300; ++i) {
+    const int64_t at = allocations();
+    step(*model);
+    quiet += allocations() == at;
+  }
+  // Lists grow with the blocks of the four, now and then.
+  EXPECT_GE(quiet, 300 - 4 * (300 / kKvBlock + 1)) << allocations() - before;
 }
 
 TEST_F(ServingTest, ThoseThatBeginAlikeComputeItOnce) {
