@@ -201,8 +201,10 @@ Result<HttpReply> ServerClient::send(const HttpCall& call, const PieceSink& sink
   return reply;
 }
 
-Result<Json> ServerClient::ask(std::string_view method, std::string_view path, const Json* body) {
+Result<Json> ServerClient::ask(std::string_view method, std::string_view path, const Json* body,
+                               const std::function<void()>& on_wait) {
   HttpCall call = this->call(method, path);
+  call.on_wait = on_wait;
   if (body != nullptr) {
     call.headers.emplace_back("Content-Type", "application/json");
     call.body = body->dump();
@@ -293,9 +295,9 @@ Result<void> ServerClient::remove(const std::string& model) {
   return {};
 }
 
-Result<void> ServerClient::load(Json body) {
+Result<void> ServerClient::load(Json body, const std::function<void()>& on_wait) {
   body.set("stream", false);
-  TRY(ask("POST", "/api/generate", &body));
+  TRY(ask("POST", "/api/generate", &body, on_wait));
   return {};
 }
 

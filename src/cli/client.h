@@ -86,7 +86,7 @@ class ServerClient {
   Result<void> copy(const std::string& from, const std::string& to);
   Result<void> remove(const std::string& model);
   // Into memory, with Ollama's members beside the name, such as options; and out of it.
-  Result<void> load(Json body);
+  Result<void> load(Json body, const std::function<void()>& on_wait = {});
   Result<void> unload(const std::string& model);
 
   // Bodies and lines are those of /api/chat and its like; kNetwork when the last line is missing.
@@ -101,7 +101,8 @@ class ServerClient {
   ServerClient() = default;
   HttpCall call(std::string_view method, std::string_view path) const;
   Result<HttpReply> send(const HttpCall& call, const PieceSink& sink = {});
-  Result<Json> ask(std::string_view method, std::string_view path, const Json* body);
+  Result<Json> ask(std::string_view method, std::string_view path, const Json* body,
+                   const std::function<void()>& on_wait = {});
   Result<void> stream(std::string_view path, const Json& body, const JsonSink& sink,
                       bool (*is_last)(const Json& line));
 

@@ -43,7 +43,7 @@ Result<int> run_list(const Args& args) {
     return 0;
   }
   if (args.options.flag("names")) {
-    for (const ListedModel& model : models) TRY(print("{}\n", model.name));
+    for (const ListedModel& model : models) TRY(print("{}\n", printable(model.name)));
     return 0;
   }
   Table table({"NAME", "ID", "SIZE", "MODIFIED"});

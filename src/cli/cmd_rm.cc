@@ -11,7 +11,7 @@ Result<int> run_rm(const Args& args) {
   for (const std::string& text : args.positionals("MODEL"))
     names.push_back(TRY(ModelName::parse(text)));
   for (const std::string& name : TRY(TRY(library_for(args.options))->remove(names)))
-    TRY(print("deleted '{}'\n", name));
+    TRY(print("deleted '{}'\n", printable(name)));
   return 0;
 }
 

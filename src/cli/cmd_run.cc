@@ -4,6 +4,7 @@
 
 #include <cerrno>
 
+#include "api/ollama.h"
 #include "base/file.h"
 #include "base/utf8.h"
 #include "cli/chat/commands.h"
@@ -121,6 +122,10 @@ Result<int> run(const Args& args) {
   const std::string question = TRY(question_of(args));
   if (question.empty() && stdin_is_terminal() && args.options.has("continue"))
     return fail(Code::kUsage, "--continue goes with a question; a chat has /continue");
+  if (args.options.has("keep-alive")) {
+    auto kept = api::parse_ollama_keep_alive(Json(args.options.text("keep-alive")));
+    if (!kept) return std::unexpected(with_context(kept.error().error, "--keep-alive"));
+  }
   std::vector<std::pair<std::string, std::string>> files;
   for (const std::string& path : args.options.list("file")) {
     std::string text = TRY(read_file(path, kFileBytesMax));

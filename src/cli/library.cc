@@ -49,7 +49,11 @@ class LocalLibrary : public Library {
 
 bool is_file(const std::string& model) {
   std::error_code error;
-  return names_a_path(model) || std::filesystem::exists(model, error);
+  if (names_a_path(model)) return true;
+  if (!std::filesystem::exists(model, error)) return false;
+  const auto name = ModelName::parse(model);  // which goes before a file of the same name
+  const auto store = Store::open();
+  return !name || !store || !store->find(*name);
 }
 
 // How a process computes; a server that runs has made its choice.

@@ -166,6 +166,7 @@ Result<CURLcode> HttpClient::Impl::run(const Exchange& exchange) {
     while (const CURLMsg* told = curl_multi_info_read(multi, &left))
       if (told->msg == CURLMSG_DONE) return told->data.result;
     if (exchange.cancelled()) return fail(Code::kCancelled, "cancelled");
+    if (exchange.call.on_wait) exchange.call.on_wait();
     // A signal, such as that of Ctrl-C, ends the wait at once.
     if (CURLMcode code = curl_multi_poll(multi, nullptr, 0, kPollMs, nullptr); code != CURLM_OK)
       return fail(Code::kInternal, "libcurl: {}", curl_multi_strerror(code));

@@ -41,6 +41,7 @@ struct HttpCall {
   std::chrono::milliseconds connect_timeout{10'000};  // to this machine: a second at most
   std::chrono::milliseconds timeout{0};               // of the whole call; 0: none
   uint64_t reply_bytes_max = 64u << 20;               // beyond it: kTooLarge
+  std::function<void()> on_wait;                      // now and then, while nothing comes
   const std::atomic<bool>* cancel = nullptr;          // set: the connection is closed, kCancelled
 };
 

@@ -268,7 +268,8 @@ def test_where_the_server_is(hearth):
         expect(program.out("list", HEARTH_LOCAL="1") == program.out("list", "--local") !=
                program.out("list"), "none is asked where that is said")
         expect("m:latest" in program.out("list", "--host", f"127.0.0.1:{port}", HEARTH_HOST="",
-                                         HEARTH_LOCAL="1"), "an option counts for more than the environment")
+                                         HEARTH_LOCAL="1"),
+               "an option counts for more than the environment")
         for host in ("ftp://x", "a b", "h:0", "h:99999", "h:x", "[::1", "[::1]x", "u@h"):
             expect("is no address" in program.run("list", "--host", host, code=2)[1], host)
     nowhere = f"127.0.0.1:{port}"
@@ -459,7 +460,8 @@ def test_the_same_with_and_without(hearth):
 def test_the_same_chat(hearth):
     lines = ("Pack my box", "with five", "/show system", "/show messages", "/show parameters",
              "/set parameter num_predict 4", "jugs", "/set system Other.", "and more",
-             "/show template", "/clear", "again", "/continue", "/load nobody", "/load plain", "Pack")
+             "/show template", "/clear", "again", "/continue", "/load nobody", "/load plain",
+             "Pack")
     with tempfile.TemporaryDirectory() as home, serving(hearth, home) as program:
         recipe = pathlib.Path(home) / "Modelfile"
         recipe.write_text(f'FROM {MODEL}\nTEMPLATE """{TEMPLATE}"""\nSYSTEM Be brief.\n'

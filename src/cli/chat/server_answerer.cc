@@ -4,10 +4,13 @@
 #include <random>
 
 #include "base/sampling_params.h"
+#include "cli/progress.h"
 #include "registry/parameters.h"
 
 namespace hearth {
 namespace {
+
+constexpr size_t kAnswerBytesMax = 64 << 20;  // more than any context holds
 
 // What a chat does not show, and what a server's answer has no place for.
 constexpr std::string_view kNotSent[] = {"n", "logprobs", "logprobs_after", "prompt_logprobs"};
@@ -76,7 +79,10 @@ class ServerAnswerer : public Answerer {
     settle();
     Json body = head();
     body.set("options", sent_);
-    TRY(client_.load(std::move(body)));
+    {
+      Progress progress("the server loads " + model_, 0);
+      TRY(client_.load(std::move(body), [&] { progress.update(0); }));
+    }
     TRY(describe());
     return {};
   }
@@ -109,8 +115,11 @@ class ServerAnswerer : public Answerer {
     client_.set_cancel(events.cancel);
     auto done = send(question, [&](const Json& line) -> Result<void> {
       tell(pieces.take(line));
+      if (out.text.size() > kAnswerBytesMax)
+        return fail(Code::kTooLarge, "the server's answer does not end");
       if (!line["done"].is_bool() || !line["done"].as_bool()) return {};
-      out.finish_reason = line["done_reason"].is_string() ? line["done_reason"].as_string() : "stop";
+      const Json& reason = line["done_reason"];
+      out.finish_reason = reason.is_string() ? reason.as_string() : "stop";
       out.timings = timings_of(line);
       return {};
     });
