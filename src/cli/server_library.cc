@@ -58,14 +58,18 @@ class ServerLibrary : public Library {
   Result<CreateResult> create(const CreateRequest& request, const StatusSink& status) override {
     CreateResult out{.name = request.name, .warnings = request.modelfile.warnings};
     Json body = TRY(body_of(request, out.warnings));
-    TRY(client_.create(body, [&](const Json& line) -> Result<void> {
+    auto made = client_.create(body, [&](const Json& line) -> Result<void> {
       const Json &total = line["total"], &done = line["completed"];
       if (total.is_int() && done.is_int() && request.progress)
         request.progress(static_cast<uint64_t>(done.as_int()),
                          static_cast<uint64_t>(total.as_int()));
       else if (line["status"].is_string() && status) status(line["status"].as_string());
       return {};
-    }));
+    });
+    if (!made && made.error().code == Code::kNotFound && body["from"].is_string())
+      return fail(Code::kNotFound, "FROM {}: there is no such file and no such model in the store",
+                  body["from"].as_string());
+    TRY(std::move(made));
     for (const ServerModel& model : TRY(client_.list())) {
       if (!same_name(model.name, request.name.display())) continue;
       out.digest = model.digest;

@@ -290,6 +290,26 @@ def test_a_server_that_says_nothing(hearth):
         expect(time.monotonic() - start < 2, "it is not waited for")
 
 
+def test_what_a_server_says_is_shown_and_not_obeyed(hearth):
+    evil = "\x1b[2Jm:latest"
+    status = line(status="\x1b]0;x\x07done") + line(status="success")
+    with scripted(hearth, create=status, generate=(400, {"error": "\x1b[2J\r\nno"}),
+                  copy=(500, {"error": "x" * 100_000})) as (server, program):
+        server.answers["GET", "/api/tags"] = {"models": [TAGS["models"][0] | {"name": evil}, {}, 7]}
+        server.answers["GET", "/api/ps"] = {"models": [process(evil, "\x1b"), {}, "x", None]}
+        for words in (("list",), ("list", "--names"), ("list", "--json"), ("ps",), ("ps", "--json"),
+                      ("create", "m", "--from", "base")):
+            shown = "".join(program.run(*words))
+            expect("\x1b" not in shown and "\x07" not in shown, f"{words}: {shown!r}")
+        _, err = program.run("run", "m", "Why?", code=1)
+        expect("\x1b" not in err and err.count("\n") == 1, f"{err!r}")
+        expect(len(program.run("cp", "m", "n", code=1)[1]) < 2000, "an error is one line")
+        for answer in ({"models": None}, {"models": {}}, [], None, "x", {"models": [[]]}):
+            server.answers["GET", "/api/tags"] = server.answers["GET", "/api/ps"] = answer
+            program.run("list")
+            program.run("ps")
+
+
 def test_ps_and_stop(hearth):
     with scripted(hearth) as (server, program):
         soon = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() + 280)) + ".83Z"
@@ -344,6 +364,8 @@ def test_files_and_own_choices_stay_here(hearth):
         plain = program.run("run", str(MODEL), *words)
         expect(plain[1] == "" and not server.asked, "a path is loaded here, and nobody is asked")
         program.run("create", "mine", "--from", str(MODEL), "--local")
+        expect("keep-alive" in program.run("run", str(MODEL), "x", "--keep-alive", "soon",
+                                           code=1)[1], "what only a server needs is checked, too")
         for option, value in (("precision", "exact"), ("kv", "f32"), ("threads", "1")):
             out, err = program.run("run", "mine", *words, f"--{option}", value)
             expect(out and err.count("\n") == 1 and f"--{option}" in err, f"it is told: {err!r}")
@@ -489,7 +511,8 @@ def main():
     parser.add_argument("--hearth", required=True)
     hearth = str(pathlib.Path(parser.parse_args().hearth).resolve())
     for test in (test_a_question, test_reasoning, test_what_goes_wrong, test_where_the_server_is,
-                 test_a_server_that_says_nothing, test_ps_and_stop, test_the_store,
+                 test_a_server_that_says_nothing,
+                 test_what_a_server_says_is_shown_and_not_obeyed, test_ps_and_stop, test_the_store,
                  test_files_and_own_choices_stay_here, test_interrupting,
                  test_the_same_with_and_without, test_the_same_chat):
         test(hearth)
