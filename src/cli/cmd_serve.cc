@@ -12,6 +12,7 @@ namespace {
 
 constexpr uint16_t kDefaultPort = 11434;
 constexpr double kGigabyte = 1e9;
+constexpr int kSendBuffer = 64 << 10;  // of the kernel's: a thousand slow readers must not cost much
 
 // Where to listen: "[scheme://]host[:port][/path]", as Ollama's variable has it too.
 struct Address {
@@ -58,6 +59,7 @@ Result<server::AppOptions> options_of(const Options& options) {
   out.http.origins = split_list(options.text("origins", ""));
   out.http.hosts = split_list(options.text("hosts", ""));
   out.http.access_log = !options.flag("quiet");
+  out.http.send_buffer = kSendBuffer;
   out.hub.precision = TRY(precision_of(options));
   out.hub.kv = TRY(kv_type_of(options, out.hub.precision));
   out.hub.context = options.integer("ctx", 0);

@@ -273,7 +273,7 @@ std::byte* KvCache::take(size_t g) {
 }
 
 bool KvCache::give_up_one_prefix() {
-  const PrefixNode node = prefixes_->oldest();
+  const PrefixNode node = prefixes_->first_to_go();
   if (node == kNoPrefix) return false;
   for (size_t g = 0; g < groups_.size(); ++g)
     if (const std::byte* block = prefixes_->blocks(node)[g]; block != nullptr)

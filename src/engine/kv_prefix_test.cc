@@ -174,6 +174,26 @@ TEST_F(Sharing, WindowsThatHavePassedAreKept) {
   check(half);
 }
 
+// However much one owner computes, what another one keeps stays, up to an equal part.
+TEST_F(Sharing, NobodyPushesOutWhatOthersKeep) {
+  cache = *KvCache::create(two_kinds(), KvType::kF16, 1024);
+  Text own = {cache->add_sequence(), 1, std::vector<TokenId>(320, 9)};
+  cache->adopt(own.id, own.salt, own.tokens);
+  ASSERT_TRUE(compute(own, 320));
+  cache->remove_sequence(own.id);
+  for (TokenId t = 0; t < 50; ++t) {  // salts that have the owner in common
+    Text flood = {cache->add_sequence(), 2 + kPrefixOwners * (random() % 9),
+                  std::vector<TokenId>(200, t)};
+    cache->adopt(flood.id, flood.salt, flood.tokens);
+    ASSERT_TRUE(compute(flood, 200));
+    cache->remove_sequence(flood.id);
+    cache->check_integrity();
+  }
+  Text again = {cache->add_sequence(), 1, own.tokens};
+  EXPECT_EQ(cache->adopt(again.id, again.salt, again.tokens), 320);
+  check(again);
+}
+
 // Both compute the same at the same time: one copy stays.
 TEST_F(Sharing, TwinsShareWhatBothComputed) {
   cache = *KvCache::create(two_kinds(), KvType::kF16, 1 << 14);

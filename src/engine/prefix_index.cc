@@ -119,20 +119,25 @@ void PrefixIndex::unlink_sibling(PrefixNode node) {
 
 void PrefixIndex::link_free(PrefixNode node) {
   Node& n = at(node);
-  n.older = free_ends_.last;
+  Unused& list = unused_of(n);
+  ++list.count;
+  n.older = list.newest;
   n.newer = kNoPrefix;
-  if (n.older == kNoPrefix) free_ends_.next = node;
-  else at(n.older).newer = node;
-  free_ends_.last = node;
+  (n.older == kNoPrefix ? list.oldest : at(n.older).newer) = node;
+  list.newest = node;
 }
 
 void PrefixIndex::unlink_free(PrefixNode node) {
   Node& n = at(node);
-  if (n.older == kNoPrefix) free_ends_.next = n.newer;
-  else at(n.older).newer = n.newer;
-  if (n.newer == kNoPrefix) free_ends_.last = n.older;
-  else at(n.newer).older = n.older;
+  Unused& list = unused_of(n);
+  --list.count;
+  (n.older == kNoPrefix ? list.oldest : at(n.older).newer) = n.newer;
+  (n.newer == kNoPrefix ? list.newest : at(n.newer).older) = n.older;
   n.older = n.newer = kNoPrefix;
+}
+
+PrefixNode PrefixIndex::first_to_go() const {
+  return std::ranges::max_element(unused_, {}, &Unused::count)->oldest;
 }
 
 void PrefixIndex::grow_buckets() {
@@ -159,11 +164,16 @@ void PrefixIndex::check_integrity() const {
   });
   CHECK(count == count_);
   std::vector<bool> seen(nodes_.size());
-  for (PrefixNode node = oldest(); node != kNoPrefix; node = at(node).newer, ++listed) {
-    CHECK(at(node).users == 0);
-    for (PrefixNode c = at(node).first_child; c != kNoPrefix; c = at(c).next_sibling)
-      CHECK(seen[static_cast<size_t>(c)]);  // children go first
-    seen[static_cast<size_t>(node)] = true;
+  for (const Unused& list : unused_) {
+    size_t here = 0;
+    for (PrefixNode node = list.oldest; node != kNoPrefix; node = at(node).newer, ++here) {
+      CHECK(at(node).users == 0 && &unused_of(at(node)) == &list);
+      for (PrefixNode c = at(node).first_child; c != kNoPrefix; c = at(c).next_sibling)
+        CHECK(seen[static_cast<size_t>(c)]);  // children go first
+      seen[static_cast<size_t>(node)] = true;
+    }
+    CHECK(here == list.count);
+    listed += here;
   }
   CHECK(listed == unused);
 }

@@ -4,7 +4,9 @@
 // compared, not only their hashes: two texts are never taken for each other.
 //
 // A node is in use while a live sequence holds it; a sequence that holds a node holds its ancestors
-// too. Nodes that nobody uses stay, the least recently used first to go, children before parents.
+// too. Nodes that nobody uses stay until the room is needed. Whose owner keeps the most of them
+// loses first, and there the least recently used, children before parents: nobody can push out what
+// others keep by asking much.
 // The blocks themselves belong to KvCache, which counts the index as one of their owners.
 //
 // Nothing is allocated but for a new node beyond the most that there ever were. One thread at a
@@ -25,8 +27,10 @@ namespace hearth {
 using PrefixNode = int32_t;
 inline constexpr PrefixNode kNoPrefix = -1;
 
-// What two texts must have in common besides their tokens.
+// What two texts must have in common besides their tokens. Its remainder by kPrefixOwners says whose
+// they are.
 using PrefixSalt = uint64_t;
+inline constexpr size_t kPrefixOwners = 64;
 
 class PrefixIndex {
  public:
@@ -51,9 +55,9 @@ class PrefixIndex {
   void use(PrefixNode node);
   void drop(PrefixNode node);
 
-  // The least recently used node that nobody uses, kNoPrefix when all are in use.
-  PrefixNode oldest() const { return free_ends_.next; }
-  // REQUIRES: oldest().
+  // The node that nobody uses which is the first to go, kNoPrefix when all are in use.
+  PrefixNode first_to_go() const;
+  // REQUIRES: first_to_go().
   void remove(PrefixNode node);
 
   // The block of a group; nullptr where a window has passed or it was given up.
@@ -82,8 +86,9 @@ class PrefixIndex {
     bool exists = false;
     std::array<TokenId, kKvBlock> tokens = {};
   };
-  struct Ends {
-    PrefixNode next = kNoPrefix, last = kNoPrefix;  // the oldest, and the newest
+  struct Unused {  // of an owner
+    PrefixNode oldest = kNoPrefix, newest = kNoPrefix;
+    size_t count = 0;
   };
 
   Node& at(PrefixNode node) { return nodes_[static_cast<size_t>(node)]; }
@@ -96,6 +101,8 @@ class PrefixIndex {
   PrefixNode& first_child_of(PrefixNode parent) {
     return parent == kNoPrefix ? first_root_ : at(parent).first_child;
   }
+  Unused& unused_of(const Node& node) { return unused_[node.salt % kPrefixOwners]; }
+  const Unused& unused_of(const Node& node) const { return unused_[node.salt % kPrefixOwners]; }
   void link_sibling(PrefixNode node);
   void unlink_sibling(PrefixNode node);
   void link_free(PrefixNode node);
@@ -108,7 +115,7 @@ class PrefixIndex {
   std::vector<PrefixNode> heads_;         // of buckets; a power of two
   PrefixNode spare_ = kNoPrefix;
   PrefixNode first_root_ = kNoPrefix;
-  Ends free_ends_;
+  std::array<Unused, kPrefixOwners> unused_;
   size_t count_ = 0;
 };
 

@@ -19,9 +19,11 @@ std::vector<Header> headers_of(const api::ApiError& error) {
   return {{"Retry-After", fmt::format("{}", error.retry_after_s)}};
 }
 
-// Who shares computed prefixes with whom: a tenant with itself, and within it by what it asks.
-uint64_t salt_of(const Request& request, const api::GenerateRequest& asked) {
-  return request.tenant ^ (std::hash<std::string>()(asked.cache_salt) * 0x9e3779b97f4a7c15u);
+// Who shares computed prefixes with whom: a tenant with itself, and within it by what it asks. What
+// is kept is the tenant's, whatever it asks.
+PrefixSalt salt_of(const Request& request, const api::GenerateRequest& asked) {
+  const uint64_t own = std::hash<std::string>()(asked.cache_salt) * 0x9e3779b97f4a7c15u;
+  return request.tenant ^ (own / kPrefixOwners * kPrefixOwners);
 }
 
 uint64_t conversation_of(const api::GenerateRequest& asked) {
