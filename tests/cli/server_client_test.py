@@ -223,10 +223,14 @@ def test_a_question(hearth):
 
 
 def test_reasoning(hearth):
-    chat = piece(thinking="Hm") + piece(thinking="m.") + piece("Yes.") + DONE
-    with scripted(hearth, chat=chat) as (_, program):
-        out = program.out("run", "m", "Why?")
-        expect(out == "<think>\nHmm.\n</think>\n\nYes.\n", f"between its tags: {out!r}")
+    for pieces in ((("Hm", ""), ("m.", ""), ("", "Yes.")),        # as Ollama cuts it
+                   (("\nHm", ""), ("m.\n", ""), ("", "\n\nYes."))):  # as Hearth does
+        chat = b"".join(piece(content, thinking=thinking) for thinking, content in pieces) + DONE
+        with scripted(hearth, chat=chat) as (_, program):
+            out = program.out("run", "m", "Why?")
+            expect(out == "<think>\nHmm.\n</think>\n\nYes.\n", f"between its tags: {out!r}")
+    with scripted(hearth, chat=piece(thinking="Hm") + DONE) as (_, program):
+        expect(program.out("run", "m", "Why?") == "<think>\nHm\n", "an end within it closes none")
 
 
 def test_what_goes_wrong(hearth):

@@ -29,23 +29,36 @@ Result<Options> given_parameters(const Options& options) {
 }
 
 // The pieces of an answer. A server tells reasoning apart from the answer; here it stands between
-// the tags that the model wrote, as it does where the model runs in this process.
-class MessagePieces {
+// the tags that the model wrote, as it does where the model runs in this process. Some servers drop
+// the newlines around the tags, which then come back.
+class AnswerPieces {
  public:
   std::string take(const Json& line) {  // of /api/chat or /api/generate
-    const bool chat = line["message"].is_object();
-    const Json& thinking = chat ? line["message"]["thinking"] : line["thinking"];
-    const Json& content = chat ? line["message"]["content"] : line["response"];
+    const Json& holder = line["message"].is_object() ? line["message"] : line;
+    const Json& thinking = holder["thinking"];
+    const Json& content = holder[line["message"].is_object() ? "content" : "response"];
     std::string out;
-    if (thinking.is_string() && !thinking.as_string().empty())
-      out += (std::exchange(open_, true) ? "" : "<think>\n") + thinking.as_string();
-    if (content.is_string() && !content.as_string().empty()) out += close() + content.as_string();
+    if (thinking.is_string()) append(thinking.as_string(), true, out);
+    if (content.is_string()) append(content.as_string(), false, out);
     return out;
   }
-  std::string close() { return std::exchange(open_, false) ? "\n</think>\n\n" : ""; }
 
  private:
-  bool open_ = false;
+  void append(const std::string& piece, bool thinking, std::string& out) {
+    if (piece.empty()) return;
+    const bool newline = piece.starts_with('\n');
+    if (thinking && !thinking_) out += newline ? "<think>" : "<think>\n";
+    if (!thinking && thinking_) {
+      out += last_ == '\n' ? "</think>" : "\n</think>";
+      out += newline ? "" : "\n\n";
+    }
+    thinking_ = thinking;
+    last_ = piece.back();
+    out += piece;
+  }
+
+  bool thinking_ = false;
+  char last_ = 0;
 };
 
 double seconds(const Json& line, std::string_view name) {
@@ -104,7 +117,7 @@ class ServerAnswerer : public Answerer {
 
   Result<GivenAnswer> answer(const Question& question, const AnswerEvents& events) override {
     GivenAnswer out;
-    MessagePieces pieces;
+    AnswerPieces pieces;
     auto tell = [&](std::string_view text) {
       if (text.empty()) return;
       out.text += text;
@@ -124,7 +137,6 @@ class ServerAnswerer : public Answerer {
       return {};
     });
     client_.set_cancel(nullptr);
-    tell(pieces.close());
     if (done) return out;
     if (done.error().code != Code::kCancelled) return std::unexpected(done.error());
     out.finish_reason = std::string(name_of(FinishReason::kCancelled));
