@@ -150,7 +150,8 @@ bool ServingModel::make_room_for(const Lane& lane, int64_t tokens) {
 
 // Room for all of a lane that is to get a place. Others give theirs only where it is sure to help:
 // those of a lower priority, beams that wait for this one or came later, and where its tenant has
-// nothing running, those of tenants with several; but once for a request, or two could take turns for ever.
+// nothing running, those of tenants with several; but once for a request, or two could take turns
+// for ever.
 bool ServingModel::make_place_for(const Lane& lane) {
   const auto all = static_cast<int64_t>(lane.tokens.size());
   auto runs = [&](uint64_t of) {
