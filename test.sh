@@ -111,6 +111,7 @@ arguments_of() {
 compare() {
   local venv="$root/build/venv" script name log dir="$results/compare" status arguments
   local imports='import torch, transformers, gguf, tokenizers, safetensors'
+  local clients='import openai, ollama, langchain_openai, langchain_ollama'
   rounds+=("$dir")
   mkdir -p "$dir"
   if ! "$venv/bin/python" -c "$imports" 2>/dev/null; then
@@ -119,6 +120,9 @@ compare() {
       tokenizers numpy safetensors sentencepiece jinja2 protobuf >"$dir/pip.log" 2>&1 ||
       say "pip could not install them: $(tail -n 1 "$dir/pip.log" 2>/dev/null)"
   fi
+  "$venv/bin/python" -c "$clients" 2>/dev/null ||
+    "$venv/bin/python" -m pip install --quiet openai ollama langchain-openai langchain-ollama \
+      >>"$dir/pip.log" 2>&1 || say "pip could not install clients of the server"
   "$venv/bin/python" -c "$imports" 2>/dev/null ||
     { outcome compare skipped tests/long "torch and transformers could not be installed"; return; }
   for script in "$root"/tests/long/*.py; do

@@ -31,8 +31,8 @@ uint64_t conversation_of(const api::GenerateRequest& asked) {
   return name.empty() ? 0 : std::hash<std::string>()(name);
 }
 
-// Compilers of today destroy temporaries of an awaiting expression twice where it has a condition in
-// it; what is awaited here is made of named values.
+// gcc 12 destroys temporaries of an awaiting expression twice where there is a condition in it;
+// what is awaited here is made of named values.
 
 // The engine's own error, with what a client should know besides.
 api::ApiError engine_error(const Error& error, const LoadedModel& model) {
@@ -45,6 +45,13 @@ api::ApiError engine_error(const Error& error, const LoadedModel& model) {
 // What those are told whose answers the end of the server cuts off.
 api::ApiError stopping() {
   return {fail(Code::kBusy, "the server is being stopped; try again later").error(), "", "", 1};
+}
+
+// Whether the model's template knows of reasoning.
+bool thinks(const LoadedModel& model) {
+  const std::string& own = model.resolved.template_text;
+  const std::string& text = own.empty() ? model.model->chat_template : own;
+  return text.find("think") != std::string::npos || text.find("Think") != std::string::npos;
 }
 
 // One request of the engine for each prompt.
@@ -155,6 +162,11 @@ Task<void> answer(Exchange& exchange, App& app, api::GenerateRequest request, co
   }
   const LoadedModel& model = **lease;
   const int64_t loaded = now_ns();
+  if (voice.refuses_think && request.think.value_or(false) && !thinks(model)) {
+    const api::ApiError error{
+        fail(Code::kInvalid, "\"{}\" does not support thinking", request.model).error(), "think"};
+    co_return co_await reply_error(exchange, voice, error);
+  }
   info.tokenizer = model.tokenizer;
   std::optional<api::ApiResult<Prompts>> made;
   auto make = [&] { made = make_prompts(model, request); };

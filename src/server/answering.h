@@ -12,6 +12,7 @@ struct Voice {
   std::unique_ptr<api::AnswerWriter> (*writer)(const api::GenerateRequest&, api::AnswerInfo);
   api::ApiReply (*error)(const api::ApiError&);
   api::ApiError (*no_model)(std::string_view name);
+  bool refuses_think = false;  // of a model that does not think
 };
 
 Task<void> answer(Exchange& exchange, App& app, api::GenerateRequest request, const Voice& voice);

@@ -24,9 +24,9 @@ ApiError openai_no_model(std::string_view name) {
 constexpr Voice kOpenAiChat{&api::openai_chat_writer, &api::openai_error, &openai_no_model};
 constexpr Voice kOpenAiText{&api::openai_completion_writer, &api::openai_error, &openai_no_model};
 constexpr Voice kOllamaChat{&api::ollama_chat_writer, &api::ollama_error,
-                            &api::ollama_model_not_found};
+                            &api::ollama_model_not_found, true};
 constexpr Voice kOllamaText{&api::ollama_generate_writer, &api::ollama_error,
-                            &api::ollama_model_not_found};
+                            &api::ollama_model_not_found, true};
 
 ApiResult<Json> openai_body(const std::string& body) {
   if (body.empty())

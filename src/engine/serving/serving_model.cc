@@ -68,7 +68,11 @@ Result<std::unique_ptr<Job>> ServingModel::prepare(ServeRequest request,
   timings.prompt_tokens = static_cast<int64_t>(request.prompt.size());
   job->limit = job->overflow.limit(params, timings.prompt_tokens);
   if (request.conversation == 0) request.conversation = beginning_of(request.prompt);
-  if (counts_.waiting.load(std::memory_order_relaxed) >= options_.queue_max) {
+  // Whose tenant has nothing waiting finds a place in a queue that others have filled.
+  std::atomic<int64_t>& own = waiting_of(request.tenant);
+  const int64_t waiting = counts_.waiting.load(std::memory_order_relaxed);
+  if (waiting >= options_.queue_max &&
+      (own.load(std::memory_order_relaxed) > 0 || waiting >= 2 * options_.queue_max)) {
     counts_.refused.fetch_add(1, std::memory_order_relaxed);
     return fail(Code::kBusy, "{} requests are waiting already; try again later",
                 options_.queue_max);
@@ -82,6 +86,7 @@ Result<std::unique_ptr<Job>> ServingModel::prepare(ServeRequest request,
     return fail(Code::kBusy, "what waits already takes longer than this request may wait; try "
                              "again later");
   }
+  own.fetch_add(1, std::memory_order_relaxed);
   counts_.waiting.fetch_add(1, std::memory_order_relaxed);
   counts_.waiting_tokens.fetch_add(timings.prompt_tokens, std::memory_order_relaxed);
   job->request = std::move(request);
@@ -184,14 +189,17 @@ void ServingModel::fail_job(Job& job, const Error& error) {
 void ServingModel::erase(const Job& job) {
   auto at = std::ranges::find(jobs_, &job, &std::unique_ptr<Job>::get);
   while (!(*at)->lanes.empty()) remove_lane(*(*at)->lanes.back());
-  if ((*at)->started == Clock::time_point()) {
-    counts_.waiting.fetch_sub(1, std::memory_order_relaxed);
-    counts_.waiting_tokens.fetch_sub((*at)->out.timings.prompt_tokens,
-                                     std::memory_order_relaxed);
-  }
+  if ((*at)->started == Clock::time_point()) leave_queue(**at);
+  else counts_.running.fetch_sub(1, std::memory_order_relaxed);
   // The sink's owner hears the end of the step even where this was its last request.
   if ((*at)->sink != nullptr) (*at)->sink->on_step_end();
   jobs_.erase(at);
+}
+
+void ServingModel::leave_queue(const Job& job) {
+  waiting_of(job.request.tenant).fetch_sub(1, std::memory_order_relaxed);
+  counts_.waiting.fetch_sub(1, std::memory_order_relaxed);
+  counts_.waiting_tokens.fetch_sub(job.out.timings.prompt_tokens, std::memory_order_relaxed);
 }
 
 Job* ServingModel::find(RequestId id) {
@@ -209,6 +217,7 @@ void ServingModel::cancel(RequestId id) {
   }
   if (job->beams != nullptr) finish_beams(*job, true);
   else finish_job(*job);
+  if (jobs_.empty()) publish_status();  // no step follows that would
 }
 
 void ServingModel::cancel_all() {
@@ -227,9 +236,6 @@ void ServingModel::publish_status() {
   auto put = [](std::atomic<int64_t>& to, int64_t value) {
     to.store(value, std::memory_order_relaxed);
   };
-  int64_t started = 0;
-  for (const auto& job : jobs_) started += job->started != Clock::time_point();
-  put(counts_.running, started);
   put(counts_.blocks, cache_->blocks_made());
   put(counts_.blocks_kept, cache_->blocks_kept());
   put(counts_.blocks_used, cache_->blocks_used());
@@ -273,10 +279,10 @@ std::string ServingModel::describe() const {
   for (const Lane* lane : lanes_)
     if (lane != nullptr)
       out += fmt::format("lane {} of {}: {} tokens, {} computed, wants {}, sequence {}, logits {}, "
-                         "prompt {}, n {} beams {} tenant {} priority {} held up {}\n", lane->id, lane->job->id, lane->tokens.size(),
-                         lane->computed, scheduler_.wanted(lane->id), lane->sequence,
-                         lane->logits.size(), lane->job->prompt_done, lane->job->params().n,
-                         lane->job->params().num_beams, lane->job->request.tenant,
+                         "prompt {}, tenant {}, priority {}, held up {}\n", lane->id,
+                         lane->job->id, lane->tokens.size(), lane->computed,
+                         scheduler_.wanted(lane->id), lane->sequence, lane->logits.size(),
+                         lane->job->prompt_done, lane->job->request.tenant,
                          lane->job->request.priority, lane->held_up);
   return out + fmt::format("{} running, {} blocks used, {} kept of {}\n", running_.size(),
                            cache_->blocks_used(), cache_->blocks_kept(), cache_->blocks_max());

@@ -5,6 +5,7 @@
 // On the engine's thread, but for status().
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <memory>
 #include <vector>
@@ -76,6 +77,10 @@ class ServingModel {
   void fail_job(Job& job, const Error& error);
   void erase(const Job& job);
   void publish_status();
+  void leave_queue(const Job& job);
+  std::atomic<int64_t>& waiting_of(uint64_t tenant) const {
+    return counts_.waiting_of[tenant % counts_.waiting_of.size()];
+  }
 
   // serving_plan.cc
   // The request that dominates the step, or 0.
@@ -140,6 +145,7 @@ class ServingModel {
     std::atomic<int64_t> prompt_tokens{0}, cached_tokens{0}, generated_tokens{0};
     std::atomic<int64_t> steps{0}, preemptions{0}, refused{0};
     std::atomic<double> rate{0};
+    std::array<std::atomic<int64_t>, 256> waiting_of{};  // by tenant, some of which may share one
   };
   mutable Counters counts_;
 };

@@ -111,8 +111,8 @@ bool ServingModel::start(Lane& lane) {
 // A request gets its first place.
 void ServingModel::begin(Job& job, Lane& lane) {
   job.started = Clock::now();
-  counts_.waiting.fetch_sub(1, std::memory_order_relaxed);
-  counts_.waiting_tokens.fetch_sub(job.out.timings.prompt_tokens, std::memory_order_relaxed);
+  leave_queue(job);
+  counts_.running.fetch_add(1, std::memory_order_relaxed);
   job.out.timings.cached_tokens = lane.computed;
   counts_.cached_tokens.fetch_add(lane.computed, std::memory_order_relaxed);
   if (!job.keeps_logits())
@@ -136,7 +136,7 @@ bool ServingModel::waits_for_sharer(const Lane& lane) const {
   return false;
 }
 
-// Room in the cache for the lane's positions below `tokens`; less deserving lanes give their places.
+// Room in the cache for the lane's positions below `tokens`; less deserving lanes make place.
 bool ServingModel::make_room_for(const Lane& lane, int64_t tokens) {
   while (!cache_->reserve(lane.sequence, tokens)) {
     auto other = std::ranges::find_if(running_.rbegin(), running_.rend(), [&](const Lane* l) {
@@ -149,8 +149,9 @@ bool ServingModel::make_room_for(const Lane& lane, int64_t tokens) {
 }
 
 // Room for all of a lane that is to get a place. Others give theirs only where it is sure to help:
-// those of a lower priority, beams that wait for this one or came later, and where its tenant has nothing running,
-// those of tenants with several; but once for a request, or two could take turns for ever.
+// those of a lower priority, beams that wait for this one or came later, and where its tenant has
+// nothing running, those of tenants with several; but once for a request, or two could take turns
+// for ever.
 bool ServingModel::make_place_for(const Lane& lane) {
   const auto all = static_cast<int64_t>(lane.tokens.size());
   auto runs = [&](uint64_t of) {

@@ -156,7 +156,7 @@ class ServingTest : public TinySession {
       if (pick(30) == 0) model->cache().forget_prefixes();
       step(*model, pick(2) == 0 ? 1e-7 : 1.0);
       if (pick(8) == 0) model->check_integrity();
-      ASSERT_LT(++steps, 50000) << "seed " << seed << " does not come to an end:\n" << model->describe();
+      ASSERT_LT(++steps, 50000) << "seed " << seed << " does not end:\n" << model->describe();
     }
     model->check_integrity();
     EXPECT_EQ(model->cache().blocks_used(), 0);
@@ -334,8 +334,11 @@ TEST_F(ServingTest, RefusesWhatCannotBe) {
   EXPECT_TRUE(ask(*model, some_tokens(5), greedy(1)).has_value());
   EXPECT_TRUE(ask(*model, some_tokens(5), greedy(1)).has_value());
   EXPECT_EQ(ask(*model, some_tokens(5), greedy(1)).error().code, Code::kBusy);
+  // A tenant with nothing in the queue still finds a place.
+  EXPECT_TRUE(ask(*model, some_tokens(5), greedy(1), {.tenant = 9}).has_value());
+  EXPECT_EQ(ask(*model, some_tokens(5), greedy(1), {.tenant = 9}).error().code, Code::kBusy);
   while (model->has_work()) step(*model);
-  EXPECT_EQ(model->status().refused, 1);
+  EXPECT_EQ(model->status().refused, 2);
 }
 
 TEST_F(ServingTest, WhoWaitsTooLongIsToldSo) {
