@@ -199,14 +199,14 @@ ApiError ollama_invalid_name() {
   return {.error = fail(Code::kInvalid, "invalid model name").error(), .param = "model"};
 }
 
-std::string ollama_version(std::string_view version) {
+std::string ollama_version(std::string_view version, std::string_view own) {
   bool digit = false;  // before each dot, and at last
   for (char c : version) {
     CHECK((c >= '0' && c <= '9') || (c == '.' && digit));
     digit = c != '.';
   }
   CHECK(digit);
-  return fmt::format("{{\"version\":\"{}\"}}", version);
+  return fmt::format("{{\"version\":\"{}\",\"hearth\":\"{}\"}}", version, own);
 }
 
 std::string ollama_ps(std::span<const PsEntry> entries) {

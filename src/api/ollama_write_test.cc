@@ -174,7 +174,8 @@ TEST(OllamaWrite, PsAndVersion) {
   EXPECT_GE(models.as_array()[1]["expires_at"].as_string(), "2300");
   EXPECT_EQ(models.as_array()[0]["model"].as_string(), "m:latest");
   EXPECT_EQ(models.as_array()[0]["details"]["families"].dump(), R"(["llama"])");
-  EXPECT_EQ(ollama_version("0.18.3"), R"({"version":"0.18.3"})");
+  EXPECT_EQ(ollama_version("0.18.3", "0.1.0"),
+            R"({"version":"0.18.3","hearth":"0.1.0"})");
 }
 
 }  // namespace

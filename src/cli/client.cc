@@ -244,6 +244,9 @@ Result<std::string> ServerClient::probe() {
   const auto json = reply ? Json::parse(reply->body) : Result<Json>(Json());
   if (!reply || !json || !(*json)["version"].is_string())
     return fail(Code::kNetwork, "no server answers at {}", url_);
+  // A server that nobody named is used only where it is Hearth's: another one has another store.
+  if (!must_answer_ && !(*json)["hearth"].is_string())
+    return fail(Code::kNetwork, "the server at {} is not Hearth", url_);
   return (*json)["version"].as_string();
 }
 

@@ -162,7 +162,7 @@ Task<void> handle_model(Exchange& exchange, void* context) {
 }
 
 Task<void> handle_version(Exchange& exchange, void*) {
-  return exchange.reply(200, kJsonType, api::ollama_version(kOllamaVersion));
+  return exchange.reply(200, kJsonType, api::ollama_version(kOllamaVersion, HEARTH_VERSION));
 }
 
 Task<void> handle_tags(Exchange& exchange, void* context) {
