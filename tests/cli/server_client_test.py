@@ -68,7 +68,8 @@ class Scripted(http.server.ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self, **answers):
-        self.answers = {("GET", "/api/version"): {"version": "0.18.3"}, ("GET", "/api/tags"): TAGS,
+        self.answers = {("GET", "/api/version"): {"version": "0.18.3", "hearth": "0.1.0"},
+                        ("GET", "/api/tags"): TAGS,
                         ("GET", "/api/ps"): {"models": []}, ("POST", "/api/show"): SHOW,
                         ("POST", "/api/generate"): {"model": "m", "response": "", "done": True,
                                                     "done_reason": "load"}}
