@@ -21,6 +21,7 @@ fuzz_seconds=60
 # The tests see only what they set themselves.
 for variable in $(compgen -e HEARTH_) $(compgen -e OLLAMA_); do unset "$variable"; done
 export HEARTH_TEST_HOME="$root/build/test-home"
+export HEARTH_LOCAL=1  # no server that happens to run here
 
 # run_ctest ROUND PRESET [CTEST-OPTION...]: one round of tests, with its results in its folder.
 run_ctest() {

@@ -128,7 +128,7 @@ def run_page(page, hearth):
         prepare(folder / "work", " ".join(given).split(), hearth)
         env = {k: v for k, v in os.environ.items() if not k.startswith(("HEARTH_", "OLLAMA_"))}
         env.update(PATH=f"{pathlib.Path(hearth).resolve().parent}:{env['PATH']}",
-                   HOME=str(folder / "home"))
+                   HOME=str(folder / "home"), HEARTH_LOCAL="1")
         running = Page(folder / "work", env)
         try:
             for line, command, expected in commands:

@@ -3,7 +3,8 @@
 
 sys_root="${sys_root:-}"          # tests read another machine's /proc and /sys
 build_packages=(g++ cmake ninja-build ccache pkg-config libfmt-dev libspdlog-dev
-  nlohmann-json3-dev libssl-dev libpcre2-dev libicu-dev prometheus-cpp-dev
+  nlohmann-json3-dev libssl-dev libcurl4-openssl-dev libpcre2-dev libicu-dev
+  prometheus-cpp-dev
   "libboost1.81-dev|libboost1.83-dev")  # Debian 12 has the one, Ubuntu 24.04 the other
 fetch_packages=(python3 python3-pip unzip ca-certificates)
 test_packages=(libgtest-dev git tmux curl)

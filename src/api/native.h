@@ -137,7 +137,8 @@ struct AnswerEnd {
 };
 
 // Writes the answer to one request. Every function appends bytes that are ready to be sent; those
-// of a stream are called in the order: begin, delta or choice_end any number of times, end or error.
+// of a stream are called in the order: begin, delta or choice_end any number of times, and end or
+// error.
 class AnswerWriter {
  public:
   virtual ~AnswerWriter() = default;

@@ -47,8 +47,9 @@ ApiError ollama_model_not_found(std::string_view model);  // "model 'x' not foun
 ApiError ollama_model_required();
 ApiError ollama_invalid_name();
 
-// {"version": "0.18.3"}. REQUIRES: numbers with dots between; clients compare them (CHECK).
-std::string ollama_version(std::string_view version);
+// {"version": "0.18.3", "hearth": "0.1.0"}: the release of Ollama whose API is spoken, and ours, by
+// which our own client knows us. REQUIRES: numbers with dots between; clients compare them (CHECK).
+std::string ollama_version(std::string_view version, std::string_view own);
 
 // What lists say of a model.
 struct OllamaDetails {

@@ -119,6 +119,8 @@ class Writer : public AnswerWriter {
     append_count("total_duration", usage.total_ns, out);
     append_count("load_duration", usage.load_ns, out);
     append_count("prompt_eval_count", usage.prompt_tokens, out);
+    // Ours: how many of them were known already, without which nobody can tell the speed.
+    append_count("prompt_eval_cached_count", usage.cached_tokens, out);
     append_count("prompt_eval_duration", duration(usage.prompt_ns, usage.prompt_tokens), out);
     append_count("eval_count", usage.generated_tokens, out);
     append_count("eval_duration", duration(usage.generate_ns, usage.generated_tokens), out);
@@ -197,14 +199,14 @@ ApiError ollama_invalid_name() {
   return {.error = fail(Code::kInvalid, "invalid model name").error(), .param = "model"};
 }
 
-std::string ollama_version(std::string_view version) {
+std::string ollama_version(std::string_view version, std::string_view own) {
   bool digit = false;  // before each dot, and at last
   for (char c : version) {
     CHECK((c >= '0' && c <= '9') || (c == '.' && digit));
     digit = c != '.';
   }
   CHECK(digit);
-  return fmt::format("{{\"version\":\"{}\"}}", version);
+  return fmt::format("{{\"version\":\"{}\",\"hearth\":\"{}\"}}", version, own);
 }
 
 std::string ollama_ps(std::span<const PsEntry> entries) {

@@ -43,7 +43,8 @@ TEST(OllamaWrite, ChatStream) {
             "{\"model\":\"m\",\"created_at\":\"2026-01-02T03:04:05.323456Z\",\"message\":{\"role\":"
             "\"assistant\",\"content\":\"\"},\"done\":true,\"done_reason\":\"stop\","
             "\"total_duration\":812000000,\"load_duration\":9000000,\"prompt_eval_count\":11,"
-            "\"prompt_eval_duration\":40000000,\"eval_count\":9,\"eval_duration\":700000000}\n");
+            "\"prompt_eval_cached_count\":4,\"prompt_eval_duration\":40000000,\"eval_count\":9,"
+            "\"eval_duration\":700000000}\n");
 }
 
 TEST(OllamaWrite, GenerateStream) {
@@ -173,7 +174,8 @@ TEST(OllamaWrite, PsAndVersion) {
   EXPECT_GE(models.as_array()[1]["expires_at"].as_string(), "2300");
   EXPECT_EQ(models.as_array()[0]["model"].as_string(), "m:latest");
   EXPECT_EQ(models.as_array()[0]["details"]["families"].dump(), R"(["llama"])");
-  EXPECT_EQ(ollama_version("0.18.3"), R"({"version":"0.18.3"})");
+  EXPECT_EQ(ollama_version("0.18.3", "0.1.0"),
+            R"({"version":"0.18.3","hearth":"0.1.0"})");
 }
 
 }  // namespace

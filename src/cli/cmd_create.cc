@@ -4,9 +4,9 @@
 
 #include "base/file.h"
 #include "cli/command.h"
+#include "cli/library.h"
 #include "cli/progress.h"
 #include "cli/terminal.h"
-#include "registry/create.h"
 #include "registry/parameters.h"
 
 namespace hearth {
@@ -46,14 +46,17 @@ Result<Modelfile> recipe_of(const Args& args, fs::path& base) {
 Result<int> run_create(const Args& args) {
   CreateRequest request{.name = TRY(ModelName::parse(args.positional("NAME")))};
   request.modelfile = TRY(recipe_of(args, request.base));
-  Store store = TRY(Store::open());
+  auto library = TRY(library_for(args.options));
   uint64_t total = 0;
   std::optional<Progress> bar;
   request.progress = [&](uint64_t done, uint64_t all) {
     if (!bar || total != all) bar.emplace("copying weights", total = all);
     bar->update(done);
   };
-  auto created = create_model(store, request);
+  auto created = library->create(request, [&](std::string_view status) {
+    bar.reset();
+    write_err(printable(status) + "\n");
+  });
   bar.reset();
   if (!created) return std::unexpected(created.error());
   for (const std::string& warning : created->warnings)
@@ -70,6 +73,7 @@ constexpr OptionRow kOptions[] = {
      .text = "the recipe; - reads it from standard input"},
     {.name = "from", .type = OptionType::kPath, .value_name = "MODEL",
      .text = "instead of a recipe: a .gguf file, a model folder or a model of the store"},
+    kHostOption, kLocalOption,
 };
 
 }  // namespace

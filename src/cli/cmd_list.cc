@@ -5,9 +5,9 @@
 
 #include "base/json.h"
 #include "cli/command.h"
+#include "cli/library.h"
 #include "cli/table.h"
 #include "cli/terminal.h"
-#include "registry/store.h"
 
 namespace hearth {
 namespace {
@@ -19,39 +19,37 @@ std::string utc_text(int64_t seconds) {
   return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", parts);
 }
 
-Json model_json(const StoredModel& model) {
+Json model_json(const ListedModel& model) {
   Json out;
-  out.set("name", model.name.display());
+  out.set("name", model.name);
   out.set("digest", model.digest);
-  out.set("size", model.manifest.total_size());
+  out.set("size", model.size);
   out.set("modified", utc_text(model.modified));
   return out;
 }
 
 Result<int> run_list(const Args& args) {
-  Store store = TRY(Store::open());
-  std::vector<StoreProblem> broken;
-  std::vector<StoredModel> models = TRY(store.list(&broken));
+  std::vector<std::string> warnings;
+  std::vector<ListedModel> models = TRY(TRY(library_for(args.options))->list(warnings));
   std::string prefix = args.positional("PREFIX");
-  std::erase_if(models, [&](const StoredModel& model) {
-    return !same_name(model.name.display().substr(0, prefix.size()), prefix);
+  std::erase_if(models, [&](const ListedModel& model) {
+    return !same_name(model.name.substr(0, prefix.size()), prefix);
   });
-  for (const StoreProblem& problem : broken)
-    write_err("Warning: " + printable(problem.what + ": " + problem.problem) + "\n");
+  for (const std::string& warning : warnings) write_err("Warning: " + printable(warning) + "\n");
   if (args.options.flag("json")) {
     Json list = Json::Array{};
-    for (const StoredModel& model : models) list.push_back(model_json(model));
+    for (const ListedModel& model : models) list.push_back(model_json(model));
     TRY(write_out(list.dump(2) + "\n"));
     return 0;
   }
   if (args.options.flag("names")) {
-    for (const StoredModel& model : models) TRY(print("{}\n", model.name.display()));
+    for (const ListedModel& model : models) TRY(print("{}\n", printable(model.name)));
     return 0;
   }
   Table table({"NAME", "ID", "SIZE", "MODIFIED"});
-  for (const StoredModel& model : models)
-    table.add({model.name.display(), model.digest.substr(0, 12),
-               size_text(model.manifest.total_size()),
+  for (const ListedModel& model : models)
+    table.add({model.name, model.digest.substr(0, 12),
+               size_text(model.size),
                age_text(std::time(nullptr) - model.modified)});
   TRY(write_out(table.text()));
   return 0;
@@ -61,7 +59,7 @@ constexpr Positional kPositionals[] = {
     {"PREFIX", Positional::Count::kOptional, "only models whose name begins so"}};
 constexpr OptionRow kOptions[] = {
     {.name = "names", .type = OptionType::kFlag, .text = "print only the names, one a line"},
-    kJsonOption,
+    kJsonOption, kHostOption, kLocalOption,
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include <cerrno>
 
+#include "api/ollama.h"
 #include "base/file.h"
 #include "base/utf8.h"
 #include "cli/chat/commands.h"
@@ -88,14 +89,17 @@ Result<int> chat_loop(std::unique_ptr<Conversation> conversation, const Options&
   auto home = hearth_home();
   terminal::History history(home ? *home / "history" : std::filesystem::path());
   Chat chat{.conversation = std::move(conversation), .options = &options, .history = &history};
+  auto complete = [&chat](std::string_view text, size_t cursor) {
+    return complete_chat(chat, text, cursor);
+  };
   std::optional<terminal::LineEditor> editor;
   if (terminal_takes_escapes())
     editor.emplace(TRY(terminal::LineEditor::open({.in = STDIN_FILENO, .out = STDERR_FILENO,
                                                    .history = &history,
-                                                   .complete = complete_chat})));
+                                                   .complete = complete})));
   MessageReader reader(std::move(editor));
   write_err(fmt::format("{}: type a message, /help for help, /bye to leave\n",
-                        chat.conversation->engine().resolved.display_name));
+                        chat.conversation->model().name));
   while (true) {
     const terminal::ReadLine line = TRY(reader.read(std::exchange(chat.initial, {})));
     if (TRY(handle(chat, line))) return 0;
@@ -118,6 +122,10 @@ Result<int> run(const Args& args) {
   const std::string question = TRY(question_of(args));
   if (question.empty() && stdin_is_terminal() && args.options.has("continue"))
     return fail(Code::kUsage, "--continue goes with a question; a chat has /continue");
+  if (args.options.has("keep-alive")) {
+    auto kept = api::parse_ollama_keep_alive(Json(args.options.text("keep-alive")));
+    if (!kept) return std::unexpected(with_context(kept.error().error, "--keep-alive"));
+  }
   std::vector<std::pair<std::string, std::string>> files;
   for (const std::string& path : args.options.list("file")) {
     std::string text = TRY(read_file(path, kFileBytesMax));
@@ -147,6 +155,9 @@ const std::vector<OptionRow> kOptions = with_sampling({
     kContinueOption, kContextOption,
     {.name = "verbose", .type = OptionType::kFlag, .text = "print counts and speeds to stderr"},
     kJsonOption, kPrecisionOption, kKvOption, kThreadsOption,
+    {.name = "keep-alive", .type = OptionType::kString, .value_name = "DURATION",
+     .text = "how long a server keeps the model: 30s, 5m, 0, -1 for ever (default: the server's)"},
+    kHostOption, kLocalOption,
 });
 
 }  // namespace
@@ -157,6 +168,8 @@ extern const Command k_run_command = {
     .help = "With a prompt (or text on stdin) prints the answer and exits; on a terminal without\n"
             "one opens a chat, where /help tells the rest. With both, stdin is the context of the\n"
             "question.\n\n"
+            "Where a server runs, it answers; else the model is loaded for this call. Files, and\n"
+            "--precision, --kv and --threads, are never the server's.\n\n"
             "Examples:\n"
             "  hearth run qwen2.5-coder:1.5b \"What is the capital of France?\"\n"
             "  hearth run qwen2.5-coder:1.5b \"What does this do?\" < main.c\n",

@@ -35,6 +35,7 @@ void Progress::draw(uint64_t done) {
   shown_ = true;
   double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
   std::string rate = size_text(static_cast<uint64_t>(static_cast<double>(done) / seconds)) + "/s";
+  if (total_ == 0 && done == 0) return write_err(fmt::format("\r\x1b[K{}", label_));
   if (total_ == 0) {
     write_err(fmt::format("\r\x1b[K{} {} {}", label_, size_text(done), rate));
     return;

@@ -10,7 +10,8 @@ namespace hearth {
 
 class Progress {
  public:
-  // `total` in bytes, or 0 where nobody knows: then the bar shows what is done so far.
+  // `total` in bytes, or 0 where nobody knows: then the bar shows what is done so far,
+  // or the label alone.
   Progress(std::string label, uint64_t total);
   ~Progress() { finish(); }
   Progress(const Progress&) = delete;

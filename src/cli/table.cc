@@ -53,7 +53,7 @@ std::string count_text(uint64_t count) {
   return fmt::format("{}", count);
 }
 
-std::string age_text(int64_t seconds) {
+std::string span_text(int64_t seconds) {
   struct Unit {
     int64_t seconds;
     std::string_view name;
@@ -64,9 +64,14 @@ std::string age_text(int64_t seconds) {
   for (const Unit& unit : kUnits) {
     int64_t count = seconds / unit.seconds;
     if (count < 1 || (unit.seconds >= 604800 && unit.seconds < 31557600 && count < 2)) continue;
-    return fmt::format("{} {}{} ago", count, unit.name, count == 1 ? "" : "s");
+    return fmt::format("{} {}{}", count, unit.name, count == 1 ? "" : "s");
   }
-  return "just now";
+  return {};
+}
+
+std::string age_text(int64_t seconds) {
+  const std::string span = span_text(seconds);
+  return span.empty() ? "just now" : span + " ago";
 }
 
 }  // namespace hearth

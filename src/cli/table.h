@@ -21,6 +21,7 @@ class Table {
 
 std::string size_text(uint64_t bytes);       // decimal units, as disks are sold: "98 MB", "1.1 GB"
 std::string count_text(uint64_t count);      // "134.5M", "8.0B"
+std::string span_text(int64_t seconds);      // "3 weeks"; empty for less than a second
 std::string age_text(int64_t seconds);       // "3 weeks ago", "just now"
 
 }  // namespace hearth

@@ -27,8 +27,8 @@ namespace hearth {
 using PrefixNode = int32_t;
 inline constexpr PrefixNode kNoPrefix = -1;
 
-// What two texts must have in common besides their tokens. Its remainder by kPrefixOwners says whose
-// they are.
+// What two texts must have in common besides their tokens. Its remainder by kPrefixOwners says
+// whose they are.
 using PrefixSalt = uint64_t;
 inline constexpr size_t kPrefixOwners = 64;
 

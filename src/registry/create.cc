@@ -8,6 +8,7 @@
 
 #include "container/tensor_file.h"
 #include "registry/describe.h"
+#include "registry/model_source.h"
 #include "registry/parameters.h"
 #include "registry/store_files.h"
 
@@ -16,92 +17,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::string_view kProjector = "application/vnd.ollama.image.projector";
-
-bool is_folder(const fs::path& path) {
-  std::error_code error;
-  return fs::is_directory(path, error);
-}
-
-bool is_regular(const fs::path& path) {
-  std::error_code error;
-  return fs::is_regular_file(path, error);
-}
-
-// One file of a model folder that goes into the store.
-struct FolderFile {
-  std::string name;
-  fs::path path;
-  uint64_t size = 0;
-};
-
-// Weights, configuration, tokenizer, template and licence; not code, pictures or other weights.
-bool belongs_to_model(std::string_view name, bool model_prefix) {
-  if (name.ends_with(".safetensors")) return !model_prefix || name.starts_with("model");
-  return name.ends_with(".json") || name.ends_with(".jinja") || name == "tokenizer.model" ||
-         name == "merges.txt" || name == "vocab.txt" || name.starts_with("LICENSE");
-}
-
-std::vector<std::string> regular_files(const fs::path& folder) {
-  std::vector<std::string> out;
-  for (const FolderEntry& entry : list_folder(folder))
-    if (is_regular(folder / entry.name)) out.push_back(entry.name);  // links of a cache, too
-  return out;
-}
-
-Result<std::vector<FolderFile>> model_files(const fs::path& folder,
-                                            std::vector<std::string>& warnings) {
-  std::vector<std::string> names = regular_files(folder);
-  // Some folders hold the same weights twice; "model*" are the ones with the usual names.
-  bool prefix = std::ranges::any_of(names, [](const std::string& name) {
-    return name.starts_with("model") && name.ends_with(".safetensors");
-  });
-  for (const FolderEntry& entry : list_folder(folder))  // 1_Pooling/config.json and the like
-    if (entry.folder && !entry.name.starts_with('.'))
-      for (const std::string& name : regular_files(folder / entry.name))
-        if (name.ends_with(".json") || name.ends_with(".safetensors"))
-          names.push_back(entry.name + "/" + name);
-  std::vector<FolderFile> out;
-  for (const std::string& name : names) {
-    bool nested = name.find('/') != std::string::npos;
-    if (!nested && !belongs_to_model(name, prefix)) continue;
-    if (!check_file_name(name)) {
-      warnings.push_back(fmt::format("left out {}: its name is not allowed", name));
-      continue;
-    }
-    std::error_code error;
-    uint64_t size = fs::file_size(folder / name, error);
-    if (error)
-      return fail(Code::kIo, "cannot read {}: {}", (folder / name).string(), error.message());
-    out.push_back({name, folder / name, size});
-  }
-  return out;
-}
-
-// The parts of a split GGUF whose first is `first`; just that one when it is not split.
-Result<std::vector<FolderFile>> gguf_parts(const fs::path& first) {
-  std::string name = first.filename().string();
-  constexpr std::string_view kFirst = "-00001-of-";
-  size_t at = name.rfind(kFirst);
-  uint32_t count = 1;
-  bool split = at != std::string::npos && name.size() == at + kFirst.size() + 10;
-  if (split && name.ends_with(".gguf")) {
-    auto parsed = parse_int(std::string_view(name).substr(at + kFirst.size(), 5));
-    if (parsed && *parsed >= 1) count = static_cast<uint32_t>(*parsed);
-  }
-  std::vector<FolderFile> out;
-  for (uint32_t i = 1; i <= count; ++i) {
-    std::string part = count == 1 ? name
-                                  : fmt::format("{}-{:05}-of-{}", name.substr(0, at), i,
-                                                name.substr(at + kFirst.size()));
-    std::error_code error;
-    uint64_t size = fs::file_size(first.parent_path() / part, error);
-    if (error)
-      return fail(Code::kNotFound, "cannot read {}, part {} of {}: {}", part, i, count,
-                  error.message());
-    out.push_back({part, first.parent_path() / part, size});
-  }
-  return out;
-}
 
 class Creator {
  public:
@@ -133,27 +48,21 @@ class Creator {
     return std::unexpected(with_context(std::move(error), fmt::format("line {}", line)));
   }
 
-  fs::path resolve_path(std::string_view text) const {
-    const char* home = std::getenv("HOME");
-    if (home != nullptr && text.starts_with("~/")) return fs::path(home) / text.substr(2);
-    return request_.base / text;  // an absolute text replaces the base
-  }
+  fs::path path_of(std::string_view text) const { return source_path(text, request_.base); }
 
   Result<void> take_model(const std::string& text) {
-    if (text.starts_with("sha256:") || text.starts_with("sha256-")) {
-      Digest digest = TRY(Digest::parse(text));
-      return add_weights(TRY(writer_.use_blob(media::kModel, digest)));
+    ModelSource source = TRY(find_source(text, request_.base, out_.warnings));
+    switch (source.kind) {
+      case ModelSource::Kind::kStored: return take_stored(TRY(ModelName::parse(source.name)));
+      case ModelSource::Kind::kBlob:
+        return add_weights(TRY(writer_.use_blob(media::kModel, TRY(Digest::parse(source.name)))));
+      case ModelSource::Kind::kGguf:
+        return add_weights(
+            TRY(writer_.put_file(media::kModel, source.files[0].path, request_.progress)));
+      case ModelSource::Kind::kFiles: break;
     }
-    fs::path path = resolve_path(text);
-    if (is_folder(path)) return take_folder(path);
-    if (is_regular(path)) return take_gguf(path);
-    std::error_code error;
-    if (fs::exists(path, error))
-      return fail(Code::kInvalid, "FROM {} is neither a file nor a folder", text);
-    if (text.starts_with('/') || text.starts_with('.') || text.starts_with('~') ||
-        text.ends_with(".gguf"))
-      return fail(Code::kNotFound, "FROM {}: there is no such file", text);
-    return take_stored(TRY(ModelName::parse(text)));
+    weights_path_ = source.path.string();
+    return put_files(source.files);
   }
 
   // A GGUF layer that is in the store: it must be one.
@@ -167,40 +76,10 @@ class Creator {
     return {};
   }
 
-  Result<void> take_gguf(const fs::path& path) {
-    TensorFile file = TRY(TensorFile::open(path.string()));
-    if (file.kind() != ContainerKind::kGguf)
-      return fail(Code::kUnsupported, "{} is one file of a model: name its folder",
-                  path.string());
-    std::vector<FolderFile> parts = TRY(gguf_parts(path));
-    if (parts.size() > 1) {
-      weights_path_ = path.string();
-      return put_files(parts);
-    }
-    return add_weights(TRY(writer_.put_file(media::kModel, path, request_.progress)));
-  }
-
-  Result<void> take_folder(const fs::path& folder) {
-    std::vector<std::string> gguf;
-    bool safetensors = false;
-    for (const std::string& name : regular_files(folder)) {
-      if (name.ends_with(".gguf")) gguf.push_back(name);
-      safetensors |= name.ends_with(".safetensors");
-    }
-    if (!safetensors && gguf.size() == 1) return take_gguf(folder / gguf[0]);
-    if (!safetensors)
-      return fail(Code::kNotFound, "{} holds {}", folder.string(),
-                  gguf.empty() ? "no model: neither .safetensors nor .gguf files"
-                               : "several .gguf files; name one of them");
-    TRY(TensorFile::open(folder.string()));
-    weights_path_ = folder.string();
-    return put_files(TRY(model_files(folder, out_.warnings)));
-  }
-
-  Result<void> put_files(const std::vector<FolderFile>& files) {
+  Result<void> put_files(const std::vector<SourceFile>& files) {
     uint64_t total = 0, before = 0;
-    for (const FolderFile& file : files) total += file.size;
-    for (const FolderFile& file : files) {
+    for (const SourceFile& file : files) total += file.size;
+    for (const SourceFile& file : files) {
       ProgressFunction progress;
       if (request_.progress)
         progress = [&](uint64_t done, uint64_t) { request_.progress(before + done, total); };
@@ -227,7 +106,7 @@ class Creator {
 
   // A second FROM: the projector of a model that sees images.
   Result<void> take_extra(const std::string& text) {
-    fs::path path = resolve_path(text);
+    fs::path path = path_of(text);
     TensorFile file = TRY(TensorFile::open(path.string()));
     if (file.kind() != ContainerKind::kGguf ||
         file.metadata().text("general.architecture", "").value_or("") != "clip")
@@ -239,8 +118,9 @@ class Creator {
   }
 
   Result<void> take_adapter(const std::string& text) {
-    fs::path path = resolve_path(text);
-    if (is_folder(path))
+    fs::path path = path_of(text);
+    std::error_code error;
+    if (fs::is_directory(path, error))
       return fail(Code::kUnsupported, "ADAPTER {} is a folder; only GGUF adapters can be stored",
                   text);
     TensorFile file = TRY(TensorFile::open(path.string()));

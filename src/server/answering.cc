@@ -31,8 +31,8 @@ uint64_t conversation_of(const api::GenerateRequest& asked) {
   return name.empty() ? 0 : std::hash<std::string>()(name);
 }
 
-// Compilers of today destroy temporaries of an awaiting expression twice where it has a condition
-// in it; what is awaited here is made of named values.
+// gcc 12 destroys temporaries of an awaiting expression twice where there is a condition in it;
+// what is awaited here is made of named values.
 
 // The engine's own error, with what a client should know besides.
 api::ApiError engine_error(const Error& error, const LoadedModel& model) {

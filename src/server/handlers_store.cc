@@ -48,10 +48,11 @@ std::vector<api::PsEntry> ps_entries(const Store& store, std::span<const Running
   std::vector<api::PsEntry> out;
   for (const RunningModel& model : running) {
     const ResolvedModel& resolved = model.loaded->resolved;
+    const uint64_t bytes =
+        model.loaded->weight_bytes +
+        static_cast<uint64_t>(ServingEngine::cache_bytes(*model.loaded->serving));
     api::PsEntry& entry = out.emplace_back(api::PsEntry{
-        .name = resolved.display_name, .digest = resolved.digest,
-        .size = model.loaded->weight_bytes +
-                static_cast<uint64_t>(ServingEngine::cache_bytes(*model.loaded->serving)),
+        .name = resolved.display_name, .digest = resolved.digest, .size = bytes,
         .size_vram = 0, .details = {}, .expires_ns = {},
         .context_length = model.loaded->context});
     if (model.expires)
@@ -162,7 +163,7 @@ Task<void> handle_model(Exchange& exchange, void* context) {
 }
 
 Task<void> handle_version(Exchange& exchange, void*) {
-  return exchange.reply(200, kJsonType, api::ollama_version(kOllamaVersion));
+  return exchange.reply(200, kJsonType, api::ollama_version(kOllamaVersion, HEARTH_VERSION));
 }
 
 Task<void> handle_tags(Exchange& exchange, void* context) {

@@ -1,4 +1,4 @@
-// From what a client asks to the tokens that a model goes on from, and to what the sampler is to do.
+// From what a client asks to the tokens that a model goes on from, and to what the sampler does.
 #pragma once
 
 #include <vector>

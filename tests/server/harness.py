@@ -156,7 +156,7 @@ class Server:
 
 def environment(home, more=None):
     env = {k: v for k, v in os.environ.items() if not k.startswith(("HEARTH_", "OLLAMA_"))}
-    return {**env, "HEARTH_HOME": str(home), **(more or {})}
+    return {**env, "HEARTH_HOME": str(home), "HEARTH_LOCAL": "1", **(more or {})}
 
 
 def call(home, *words):

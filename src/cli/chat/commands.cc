@@ -9,9 +9,7 @@
 #include "base/file.h"
 #include "base/utf8.h"
 #include "cli/terminal.h"
-#include "registry/create.h"
 #include "registry/parameters.h"
-#include "registry/store.h"
 #include "terminal/wrapper.h"
 
 namespace hearth {
@@ -157,18 +155,17 @@ std::string messages_text(const Conversation& chat) {
 
 Result<void> show_info(Chat& chat, std::string_view) {
   const Conversation& talk = *chat.conversation;
-  const Model& model = *talk.engine().model;
   write_err(fmt::format("  model       {}\n  path        {}\n  context     {} tokens\n"
                         "  messages    {}\n  attached    {}\n  weights     {:.1f} MB\n",
-                        talk.engine().resolved.display_name, talk.engine().resolved.path,
-                        talk.context(), talk.messages().size(), talk.attached(),
-                        static_cast<double>(model.weight_bytes()) / 1e6));
+                        talk.model().name, talk.model().place, talk.context(),
+                        talk.messages().size(), talk.attached(),
+                        static_cast<double>(talk.model().weight_bytes) / 1e6));
   return {};
 }
 
 Result<void> show_parameters(Chat& chat, std::string_view) {
   const Conversation& talk = *chat.conversation;
-  const Json own = talk.engine().resolved.params, set = parameters_to_json(talk.parameters());
+  const Json own = talk.model().params, set = parameters_to_json(talk.parameters());
   std::string out;
   for (const OptionRow& row : parameter_rows()) {
     if (row.hidden) continue;
@@ -187,9 +184,7 @@ Result<void> show_system(Chat& chat, std::string_view) {
 }
 
 Result<void> show_template(Chat& chat, std::string_view) {
-  const Engine& engine = chat.conversation->engine();
-  const std::string& own = engine.resolved.template_text;
-  const std::string& used = own.empty() ? engine.model->chat_template : own;
+  const std::string& used = chat.conversation->model().template_text;
   say(used.empty() ? "The model has no chat template; it goes on with what is typed."
                    : printable(used));
   return {};
@@ -207,15 +202,12 @@ Result<void> save(Chat& chat, std::string_view name) {
   CreateRequest request{.name = TRY(ModelName::parse(name))};
   request.base = ".";
   request.modelfile.parameters = talk.parameters();
-  request.modelfile.from.push_back({talk.engine().resolved.digest.empty()
-                                        ? talk.engine().resolved.path
-                                        : talk.engine().resolved.display_name, 0});
+  request.modelfile.from.push_back({talk.model().source, 0});
   request.modelfile.system = talk.system_text();
   for (const ChatMessage& message : talk.messages())
     if (message.role != "system")
       request.modelfile.messages.push_back({message.role, message.content});
-  const Store store = TRY(Store::open());
-  const CreateResult created = TRY(create_model(store, request));
+  const CreateResult created = TRY(talk.library().create(request, {}));
   say(fmt::format("Saved as {}; hearth run {} goes on from here.", created.name.display(),
                   created.name.display()));
   return {};
@@ -227,7 +219,7 @@ Result<void> load(Chat& chat, std::string_view name) {
   opened->verbose = chat.conversation->verbose;
   opened->think = chat.conversation->think;
   chat.conversation = std::move(opened);
-  say(fmt::format("This is {}.", chat.conversation->engine().resolved.display_name));
+  say(fmt::format("This is {}.", chat.conversation->model().name));
   return {};
 }
 
@@ -289,13 +281,11 @@ constexpr ChatCommand kCommands[] = {
     {"/?", "", "", help},
 };
 
-std::vector<std::string> model_names() {
-  std::vector<std::string> names;
-  const auto store = Store::open();
-  if (!store) return names;
-  const auto models = store->list();
+std::vector<std::string> model_names(const Chat& chat) {
+  std::vector<std::string> names, warnings;
+  const auto models = chat.conversation->library().list(warnings);
   if (!models) return names;
-  for (const StoredModel& model : *models) names.push_back(model.name.display());
+  for (const ListedModel& model : *models) names.push_back(model.name);
   return names;
 }
 
@@ -323,7 +313,8 @@ std::vector<std::string> row_names(std::span<const ChatCommand> rows) {
 }
 
 // What may stand as the next word after these.
-std::vector<std::string> words_after(std::string_view before, std::string_view typed) {
+std::vector<std::string> words_after(const Chat& chat, std::string_view before,
+                                     std::string_view typed) {
   const auto [command, rest] = first_word(before);
   if (command.empty()) return row_names(kCommands);
   if (command == "/set") {
@@ -340,7 +331,7 @@ std::vector<std::string> words_after(std::string_view before, std::string_view t
   }
   if (!rest.empty()) return {};
   if (command == "/show") return row_names(kShow);
-  if (command == "/load" || command == "/save") return model_names();
+  if (command == "/load" || command == "/save") return model_names(chat);
   if (command == "/file") return paths_like(typed);
   return {};
 }
@@ -366,14 +357,14 @@ Result<void> run_chat_command(Chat& chat, std::string_view line) {
               near.empty() ? "" : fmt::format(" (did you mean {}?)", near));
 }
 
-terminal::Completions complete_chat(std::string_view text, size_t cursor) {
+terminal::Completions complete_chat(const Chat& chat, std::string_view text, size_t cursor) {
   terminal::Completions out;
   if (!text.starts_with('/')) return out;
   const std::string_view before = text.substr(0, cursor);
   const size_t space = before.find_last_of(" \t");
   out.begin = space == std::string_view::npos ? 0 : space + 1;
   const std::string_view typed = before.substr(out.begin);
-  for (std::string& word : words_after(before.substr(0, out.begin), typed))
+  for (std::string& word : words_after(chat, before.substr(0, out.begin), typed))
     if (word.starts_with(typed)) out.words.push_back(std::move(word));
   std::sort(out.words.begin(), out.words.end());
   return out;

@@ -33,6 +33,6 @@ std::span<const ChatCommand> chat_commands();
 Result<void> run_chat_command(Chat& chat, std::string_view line);
 
 // Tab: names of commands, what may follow them, models, files.
-terminal::Completions complete_chat(std::string_view text, size_t cursor);
+terminal::Completions complete_chat(const Chat& chat, std::string_view text, size_t cursor);
 
 }  // namespace hearth

@@ -4,13 +4,10 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <csignal>
-#include <random>
 
-#include "base/sampling_params.h"
 #include "cli/chat/answer_view.h"
 #include "cli/terminal.h"
 #include "registry/parameters.h"
@@ -28,10 +25,10 @@ void on_interrupt(int) {
   errno = error;
 }
 
-Json answer_json(const Generation& answer, const std::string& text) {
+Json answer_json(const GivenAnswer& answer, const std::string& text) {
   return Json::Object{{"text", text},
-                      {"finish_reason", name_of(answer.reason)},
-                      {"timings", to_json(answer.timings)}};
+                      {"finish_reason", answer.finish_reason},
+                      {"timings", answer.timings ? to_json(*answer.timings) : Json()}};
 }
 
 }  // namespace
@@ -57,20 +54,14 @@ void clear_interrupts() {
 Result<std::unique_ptr<Conversation>> Conversation::open(const std::string& model,
                                                          const Options& options) {
   std::unique_ptr<Conversation> made(new Conversation());
-  made->options_ = &options;
-  made->engine_ = TRY(load_engine(model, options));
-  const ResolvedModel& resolved = made->engine_.resolved;
-  made->sampling_ = TRY(sampling_of(options, resolved));
-  made->sampling_.n = 1;  // a chat goes on with one answer
+  made->library_ = TRY(library_to_run(model, options));
+  made->answerer_ = TRY(made->library_->open(model, options));
+  const AnswererInfo& info = made->answerer_->info();
   if (options.has("think")) made->think = options.text("think") == "on";
-  made->format_ = TRY(made->engine_.chat_format());
   made->parameters_ = Options(parameter_rows());
-  made->session_ = std::make_unique<Session>(
-      TRY(Session::create(*made->engine_.runner, made->engine_.tokenizer,
-                          made->engine_.context(options), made->engine_.kv)));
-  const std::string system = options.text("system", resolved.system);
+  const std::string system = options.text("system", info.system);
   if (!system.empty()) made->messages_.push_back({"system", system});
-  for (const SeedMessage& seed : resolved.messages)
+  for (const SeedMessage& seed : info.messages)
     made->messages_.push_back({seed.role, seed.content});
   made->own_messages_ = made->messages_.size();
   made->verbose = options.flag("verbose");
@@ -78,21 +69,7 @@ Result<std::unique_ptr<Conversation>> Conversation::open(const std::string& mode
   return made;
 }
 
-Result<ChatPrompt> Conversation::prompt() const {
-  if (continues() && trail_) return *trail_;
-  if (format_)
-    return format_->prompt(messages_, *engine_.tokenizer,
-                           {.think = think, .continue_last = continues()});
-  ChatPrompt out;
-  if (continues()) out.begun = messages_.back().content;
-  const ChatMessage& question = messages_[messages_.size() - (continues() ? 2 : 1)];
-  out.tokens = engine_.tokenizer->encode(question.content + out.begun,
-                                         {.add_special = true, .parse_special = false});
-  return out;
-}
-
 Result<void> Conversation::ask(std::string text, std::string begin) {
-  trail_.reset();
   const size_t before = messages_.size();
   std::string question;
   for (const Attachment& file : attachments_)
@@ -108,45 +85,41 @@ Result<void> Conversation::ask(std::string text, std::string begin) {
 
 // To the last question, or on from where the last answer ends.
 Result<void> Conversation::answer() {
-  ChatPrompt prompt = TRY(this->prompt());
-  AnswerView view(stdout_is_styled() && !json, prompt.thinking);
+  std::optional<AnswerView> view;
   std::optional<Error> write_error;
-  GenerateEvents events;
+  std::string begun, waiting;  // what the answer goes on from: shown once the prompt is read
+  AnswerEvents events;
   events.cancel = &interrupt_flag;
-  events.on_prompt = [&](int64_t done, int64_t total) { view.prompt(done, total); };
-  std::string begun = prompt.begun;  // shown once the prompt is read
+  events.on_begin = [&](bool thinking, const std::string& text) {
+    view.emplace(stdout_is_styled() && !json, thinking);
+    begun = waiting = text;
+  };
+  events.on_prompt = [&](int64_t done, int64_t total) { view->prompt(done, total); };
   auto show = [&](std::string_view piece) {
-    auto written = view.text(std::exchange(begun, {}).append(piece));
+    auto written = view->text(std::exchange(waiting, {}).append(piece));
     if (written || write_error) return;
     write_error = written.error();
     interrupt_flag.store(true);  // nobody reads: do not compute the rest
   };
   if (!json) events.on_text = show;
-  auto answer = session_->generate(prompt.tokens, sampling_, events);
-  if (!json) {
-    if (answer && !begun.empty()) show({});
-    auto written = view.finish();
+  auto answer = answerer_->answer({.messages = messages_, .think = think}, events);
+  if (!json && view) {
+    if (answer && !waiting.empty()) show({});
+    auto written = view->finish();
     if (!written && !write_error) write_error = written.error();
   }
   if (!answer) return std::unexpected(answer.error());
   if (write_error) return std::unexpected(*write_error);
-  std::string text = prompt.begun + answer->text;
-  if (json) TRY(print("{}\n", answer_json(*answer, text).dump()));
-  if (continues()) messages_.pop_back();
-  messages_.push_back({"assistant", text});
-  remember(std::move(prompt), *answer, std::move(text));
-  write_err(overflow_warning(*answer, answer->timings));
-  if (verbose) write_err(statistics(answer->timings));
-  return {};
+  return keep(*answer, begun + answer->text);
 }
 
-// Not where the text ends before the tokens do, nor where it ends amid a character.
-void Conversation::remember(ChatPrompt prompt, const Generation& answer, std::string text) {
-  trail_.reset();
-  if (!answer.stop_text.empty() || text.ends_with("\uFFFD")) return;
-  prompt.tokens.insert(prompt.tokens.end(), answer.tokens.begin(), answer.tokens.end());
-  prompt.begun = std::move(text);
-  trail_ = std::move(prompt);
+Result<void> Conversation::keep(const GivenAnswer& answer, std::string text) {
+  if (json) TRY(print("{}\n", answer_json(answer, text).dump()));
+  if (continues()) messages_.pop_back();
+  messages_.push_back({"assistant", std::move(text)});
+  write_err(answer.warning);
+  if (verbose && answer.timings) write_err(statistics(*answer.timings));
+  return {};
 }
 
 Result<void> Conversation::go_on() {
@@ -156,7 +129,6 @@ Result<void> Conversation::go_on() {
 }
 
 std::string Conversation::take_back() {
-  trail_.reset();
   if (messages_.size() > own_messages_ && messages_.back().role == "assistant")
     messages_.pop_back();
   if (messages_.size() <= own_messages_) return {};
@@ -169,7 +141,7 @@ std::string Conversation::take_back() {
 Result<void> Conversation::retry() {
   std::string question = take_back();
   if (question.empty()) return fail(Code::kNotFound, "there is no question to ask again");
-  sampling_.seed = static_cast<int64_t>(std::random_device{}());
+  answerer_->reseed();
   messages_.push_back({"user", std::move(question)});
   auto answered = answer();
   if (!answered) messages_.pop_back();
@@ -177,7 +149,6 @@ Result<void> Conversation::retry() {
 }
 
 void Conversation::clear() {
-  trail_.reset();
   messages_.resize(own_messages_);
   attachments_.clear();
 }
@@ -188,7 +159,6 @@ std::string Conversation::system_text() const {
 }
 
 void Conversation::set_system(std::string text) {
-  trail_.reset();
   const bool there = !system_text().empty();
   if (there && text.empty()) messages_.erase(messages_.begin()), --own_messages_;
   else if (there) messages_.front().content = std::move(text);
@@ -198,13 +168,7 @@ void Conversation::set_system(std::string text) {
 
 Result<void> Conversation::set_parameter(std::string_view name, std::string_view value) {
   TRY(parameters_.set(name, value));
-  TRY(apply_sampling(parameters_, sampling_));
-  if (sampling_.seed < 0) sampling_.seed = static_cast<int64_t>(std::random_device{}());
-  if (name != "num_ctx") return {};
-  const int64_t context = std::min(parameters_.integer("num_ctx"), engine_.model->config.context);
-  session_ = std::make_unique<Session>(
-      TRY(Session::create(*engine_.runner, engine_.tokenizer, context, engine_.kv)));
-  return {};
+  return answerer_->set_parameters(parameters_, name);
 }
 
 void Conversation::attach(std::string name, std::string text) {

@@ -1,4 +1,4 @@
-// Conversation: a model that is loaded, what was said, and how to ask it more.
+// Conversation: a model that answers, what was said, and how to ask it more.
 #pragma once
 
 #include <memory>
@@ -7,11 +7,13 @@
 #include <string_view>
 #include <vector>
 
-#include "cli/engine.h"
+#include "cli/chat/answerer.h"
+#include "cli/library.h"
 
 namespace hearth {
 
-// Ctrl-C while an answer runs stops the answer: the engine looks at the flag between layers.
+// Ctrl-C while an answer runs stops the answer: the engine looks at the flag between layers, and
+// where a server answers, the connection is closed.
 Result<void> catch_interrupts();
 bool interrupted();
 void clear_interrupts();  // forgets what was pressed so far
@@ -19,7 +21,8 @@ int interrupt_descriptor();  // can be read once Ctrl-C was pressed: for poll()
 
 class Conversation {
  public:
-  // Loads the model. The options are those of `hearth run`; they outlive the conversation.
+  // Has the model loaded, here or by a server. The options are those of `hearth run`; they outlive
+  // the conversation.
   static Result<std::unique_ptr<Conversation>> open(const std::string& model,
                                                     const Options& options);
 
@@ -41,10 +44,11 @@ class Conversation {
   // A text that goes before the next question, under its name.
   void attach(std::string name, std::string text);
 
-  const Engine& engine() const { return engine_; }
+  const AnswererInfo& model() const { return answerer_->info(); }
+  Library& library() const { return *library_; }  // that the model is from
   const std::vector<ChatMessage>& messages() const { return messages_; }
   const Options& parameters() const { return parameters_; }  // what was set here
-  int64_t context() const { return session_->context(); }
+  int64_t context() const { return answerer_->context(); }
   std::string system_text() const;
   std::string last_answer() const;
   size_t attached() const { return attachments_.size(); }
@@ -58,21 +62,14 @@ class Conversation {
     std::string name, text;
   };
   Conversation() = default;
-  Result<ChatPrompt> prompt() const;
   Result<void> answer();
-  void remember(ChatPrompt prompt, const Generation& answer, std::string text);
+  Result<void> keep(const GivenAnswer& answer, std::string text);
   bool continues() const { return messages_.back().role == "assistant"; }
 
-  const Options* options_ = nullptr;
-  Engine engine_;
-  std::optional<ChatFormat> format_;  // nullopt: plain continuation of what is typed
-  std::unique_ptr<Session> session_;
-  SamplingParams sampling_;
+  std::shared_ptr<Library> library_;
+  std::unique_ptr<Answerer> answerer_;
   Options parameters_;
   std::vector<ChatMessage> messages_;
-  // The last prompt and answer as tokens, while messages_ end with them: going on from these gives
-  // what the model would have written had nothing stopped it, which no template can promise.
-  std::optional<ChatPrompt> trail_;
   size_t own_messages_ = 0;  // those at the start that clear() keeps
   std::vector<Attachment> attachments_;
 };

@@ -118,7 +118,8 @@ TEST(Scheduler, RandomSteps) {
     const unsigned refuses = random() % 3;
     int64_t dealt = 0;
     std::map<int32_t, int64_t> got;
-    s.deal(step * 0.01, budget, 1 + static_cast<int64_t>(random() % 64), [&](int32_t id, int64_t rows) -> int64_t {
+    const auto quantum = 1 + static_cast<int64_t>(random() % 64);
+    s.deal(step * 0.01, budget, quantum, [&](int32_t id, int64_t rows) -> int64_t {
       EXPECT_GT(rows, 0);
       EXPECT_LE(rows, wanted.at(id));
       if (refuses == 1 && id % 5 == 0) return 0;

@@ -279,10 +279,10 @@ std::string ServingModel::describe() const {
   for (const Lane* lane : lanes_)
     if (lane != nullptr)
       out += fmt::format("lane {} of {}: {} tokens, {} computed, wants {}, sequence {}, logits {}, "
-                         "prompt {}, n {} beams {} tenant {} priority {} held up {}\n", lane->id, lane->job->id, lane->tokens.size(),
-                         lane->computed, scheduler_.wanted(lane->id), lane->sequence,
-                         lane->logits.size(), lane->job->prompt_done, lane->job->params().n,
-                         lane->job->params().num_beams, lane->job->request.tenant,
+                         "prompt {}, tenant {}, priority {}, held up {}\n", lane->id,
+                         lane->job->id, lane->tokens.size(), lane->computed,
+                         scheduler_.wanted(lane->id), lane->sequence, lane->logits.size(),
+                         lane->job->prompt_done, lane->job->request.tenant,
                          lane->job->request.priority, lane->held_up);
   return out + fmt::format("{} running, {} blocks used, {} kept of {}\n", running_.size(),
                            cache_->blocks_used(), cache_->blocks_kept(), cache_->blocks_max());

@@ -136,7 +136,7 @@ bool ServingModel::waits_for_sharer(const Lane& lane) const {
   return false;
 }
 
-// Room in the cache for the lane's positions below `tokens`; less deserving lanes give their places.
+// Room in the cache for the lane's positions below `tokens`; less deserving lanes make place.
 bool ServingModel::make_room_for(const Lane& lane, int64_t tokens) {
   while (!cache_->reserve(lane.sequence, tokens)) {
     auto other = std::ranges::find_if(running_.rbegin(), running_.rend(), [&](const Lane* l) {
@@ -149,8 +149,9 @@ bool ServingModel::make_room_for(const Lane& lane, int64_t tokens) {
 }
 
 // Room for all of a lane that is to get a place. Others give theirs only where it is sure to help:
-// those of a lower priority, beams that wait for this one or came later, and where its tenant has nothing running,
-// those of tenants with several; but once for a request, or two could take turns for ever.
+// those of a lower priority, beams that wait for this one or came later, and where its tenant has
+// nothing running, those of tenants with several; but once for a request, or two could take turns
+// for ever.
 bool ServingModel::make_place_for(const Lane& lane) {
   const auto all = static_cast<int64_t>(lane.tokens.size());
   auto runs = [&](uint64_t of) {

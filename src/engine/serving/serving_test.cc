@@ -156,7 +156,7 @@ class ServingTest : public TinySession {
       if (pick(30) == 0) model->cache().forget_prefixes();
       step(*model, pick(2) == 0 ? 1e-7 : 1.0);
       if (pick(8) == 0) model->check_integrity();
-      ASSERT_LT(++steps, 50000) << "seed " << seed << " does not come to an end:\n" << model->describe();
+      ASSERT_LT(++steps, 50000) << "seed " << seed << " does not end:\n" << model->describe();
     }
     model->check_integrity();
     EXPECT_EQ(model->cache().blocks_used(), 0);
