@@ -33,6 +33,8 @@ struct TileArgs {
   int64_t blocks;      // of 32 values
   bool more;           // add to acc, else begin
   float* acc;          // [C][kStripRows]
+  const uint8_t* ahead;  // weights of the strip to come, of which `fetch` lines are called for
+  int fetch;             // with each block
 };
 
 // Exact sums of one group: kLines lines times the digits of C rows, from `digits` on. `minus` has
@@ -77,7 +79,9 @@ void int8_tile(const TileArgs& a) {
   const auto block = [&](int c) { return reinterpret_cast<const ActivationBlock*>(x[c]); };
   const uint8_t* lines = a.piece->lines;
   const float *scales = a.piece->scales, *biases = a.piece->biases;
+  const uint8_t* ahead = a.ahead;
   for (int64_t b = 0; b < a.blocks; ++b) {
+    for (int i = 0; i < a.fetch; ++i, ahead += 64) prefetch_far(ahead);
 #pragma GCC unroll 2
     for (int g = 0; g < kGroups; ++g) {
       const int which = kGroups == 1 ? 0 : 1 + g;
@@ -253,6 +257,7 @@ struct Strip {
   int rows;          // of weights, 1 .. kStripRows
   PanelPiece* piece;
   const uint8_t* ahead;  // in the weights of the strip to come
+  int64_t fetch;         // lines from there on that the next products call for
   int64_t step;      // outputs from this strip to the one that is multiplied next in its place
 };
 
@@ -284,14 +289,20 @@ inline Rows piece_rows(const MatmulArgs& a, int64_t out, int64_t rows, int64_t a
   return {copied.bytes[0], kMaxPieceBytes};
 }
 
+// With few rows of x the strip to come is called for while this one is decoded. With more the
+// products take so long that memory would rest meanwhile: there it is called for with them, and the
+// decoder calls for what is near.
 inline void decode_piece(Strip& s, int64_t k, int64_t count, CopiedRows& copied) {
   const MatmulArgs& a = *s.args;
   const int64_t elems = a.encoding->block_elems, bytes = a.encoding->block_bytes;
+  const bool few = a.rows <= kMaxTileColumns;
   for (int panel = 0; panel < kPanels; ++panel) {
     const Rows rows = piece_rows(a, s.out + 16 * panel, s.rows - 16 * panel, k / elems * bytes,
                                  count / elems * bytes, copied);
-    s.ops->decode(*a.encoding, rows, count / elems, panel, *s.piece, s.ahead);
+    const uint8_t* near = s.piece->lines;
+    s.ops->decode(*a.encoding, rows, count / elems, panel, *s.piece, few ? s.ahead : near);
   }
+  if (!few) s.fetch = kStripRows * (count / elems * bytes) / 64;
 }
 
 // Rows [row, row + rows) of the answer. What is written may come from far away: it is called for
@@ -405,7 +416,7 @@ inline void multiply_firsts(const Strip& s, const RowBlock& rows, const Activati
 }
 
 // A block of rows of x times the decoded piece of one strip.
-inline void multiply_block(const Strip& s, const RowBlock& rows, float* acc) {
+inline void multiply_block(Strip& s, const RowBlock& rows, float* acc) {
   const MatmulArgs& a = *s.args;
   const ActivationRow x_row = activation_row(a.compute, a.x_stride);
   TileArgs t = {};
@@ -413,6 +424,8 @@ inline void multiply_block(const Strip& s, const RowBlock& rows, float* acc) {
   t.x_stride = static_cast<int64_t>(x_row.bytes);
   t.blocks = rows.count / 32;
   t.more = rows.k > 0;
+  const int64_t tiles = (rows.end - rows.row + kMaxTileColumns - 1) / kMaxTileColumns;
+  const auto each = static_cast<int>(s.fetch / (tiles * t.blocks)) + 1;
   int kind = kTileKinds - 1;
   for (int64_t r = rows.row; r < rows.end; r += kTileWidths[kind]) {
     while (kTileWidths[kind] > rows.end - r) --kind;
@@ -420,6 +433,10 @@ inline void multiply_block(const Strip& s, const RowBlock& rows, float* acc) {
     t.x = static_cast<const std::byte*>(a.x) + r * t.x_stride +
           rows.k / 32 * int64_t{sizeof(ActivationBlock)};
     t.acc = acc + (r - rows.row) * kStripRows;
+    t.ahead = s.ahead;
+    t.fetch = s.fetch > 0 ? each : 0;
+    s.ahead += 64 * t.fetch * t.blocks;
+    s.fetch -= t.fetch * t.blocks;
     s.ops->tiles.of[kind](t);
   }
   if (rows.lists != nullptr) multiply_firsts(s, rows, x_row, acc);
@@ -434,6 +451,7 @@ inline Strip start_strip(const MatmulArgs& a, const PanelOps& ops, int64_t out, 
              .rows = static_cast<int>(smaller<int64_t>(kStripRows, a.out_end - out)),
              .piece = piece,
              .ahead = nullptr,
+             .fetch = 0,
              .step = step};
   s.ahead = strip_ahead(s);
   return s;

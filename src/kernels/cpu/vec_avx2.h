@@ -291,6 +291,9 @@ inline F32x16 dot_bf16(Bf16x32 x, Bf16x32 y, F32x16 acc) {
 }
 
 inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
+inline void prefetch_far(const void* p) {  // to the second cache
+  _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T1);
+}
 inline void prefetch_to_write(const void* p) { __builtin_prefetch(p, 1); }
 
 inline constexpr int kTileRows = 2, kTileColumns = 3;

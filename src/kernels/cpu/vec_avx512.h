@@ -327,6 +327,9 @@ struct LevelChunk {
 };
 
 inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
+inline void prefetch_far(const void* p) {  // to the second cache
+  _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T1);
+}
 inline void prefetch_to_write(const void* p) { __builtin_prefetch(p, 1); }
 
 inline constexpr int kTileRows = 4, kTileColumns = 6;

@@ -264,6 +264,7 @@ inline F32x16 dot_bf16(Bf16x32 a, Bf16x32 b, F32x16 acc) {
 }
 
 inline void prefetch(const void*) {}
+inline void prefetch_far(const void*) {}
 inline void prefetch_to_write(const void*) {}
 
 // How many accumulators fit into registers: the tile of the matrix product (weights by columns),
