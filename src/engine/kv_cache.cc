@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <unordered_map>
 
@@ -13,8 +14,24 @@ namespace hearth {
 
 constexpr size_t kLine = 64;  // of the processor's cache; blocks are whole lines
 
-// A pool of equal blocks, taken from the system in slabs. Behind each block lies the number of its
-// owners: sequences, and the index of prefixes.
+// Fresh memory that begins at a multiple of `unit`, a power of two; nullptr where there is none.
+static std::byte* map_aligned(size_t bytes, size_t unit) {
+  void* mapped = mmap(nullptr, bytes + unit, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (mapped == MAP_FAILED) return nullptr;
+  const auto begin = reinterpret_cast<uintptr_t>(mapped);
+  const uintptr_t base = round_up<uintptr_t>(begin, unit);
+  constexpr uintptr_t kPage = 4096;
+  const uintptr_t end = round_up<uintptr_t>(base + bytes, kPage);
+  if (base > begin) munmap(mapped, base - begin);
+  if (begin + bytes + unit > end)
+    munmap(reinterpret_cast<void*>(end), round_up<uintptr_t>(begin + bytes + unit, kPage) - end);
+  return reinterpret_cast<std::byte*>(base);
+}
+
+// A pool of equal blocks, taken from the system in slabs. A slab begins with the numbers of its
+// blocks' owners: sequences, and the index of prefixes. They lie apart from the blocks, so that to
+// reserve one does not touch its memory: whoever computes first does, step by step.
 struct KvCache::Group {
   CacheKind kind = CacheKind::kFull;
   int32_t window = 0;
@@ -25,6 +42,13 @@ struct KvCache::Group {
   struct Slab { void* base; size_t bytes; };
   std::vector<Slab> slabs;
 
+  static constexpr int64_t kSlabBlocks = 64;
+  static constexpr size_t kHeader = 4096;  // bytes; a page
+  static_assert(kSlabBlocks * sizeof(int32_t) <= kHeader);
+  size_t stride() const { return block_bytes + kLine; }
+  // Slabs begin at multiples of it, so that a block's address tells its slab.
+  size_t slab_unit() const { return std::bit_ceil(kHeader + kSlabBlocks * stride()); }
+
   ~Group() {
     for (Slab& slab : slabs) munmap(slab.base, slab.bytes);
   }
@@ -32,16 +56,15 @@ struct KvCache::Group {
   // Anonymous pages cost nothing until they are touched; slabs of 64 keep the calls few. A layer's
   // blocks lie far apart, and with small pages each would cost the processor a walk of its tables.
   bool grow() {
-    int64_t count = std::min<int64_t>(64, blocks_max - blocks_made);
+    const int64_t count = std::min(kSlabBlocks, blocks_max - blocks_made);
     if (count <= 0) return false;
-    const size_t stride = block_bytes + kLine;
-    size_t bytes = static_cast<size_t>(count) * stride;
-    void* base = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (base == MAP_FAILED) return false;
-    madvise(base, bytes, MADV_HUGEPAGE);  // where the system has them
+    const size_t bytes = kHeader + static_cast<size_t>(count) * stride();
+    std::byte* base = map_aligned(bytes, slab_unit());
+    if (base == nullptr) return false;
+    madvise(base + kHeader, bytes - kHeader, MADV_HUGEPAGE);  // where the system has them
     slabs.push_back({base, bytes});
     for (int64_t i = count - 1; i >= 0; --i)
-      free.push_back(static_cast<std::byte*>(base) + static_cast<size_t>(i) * stride);
+      free.push_back(base + kHeader + static_cast<size_t>(i) * stride());
     blocks_made += count;
     free.reserve(static_cast<size_t>(blocks_made));  // so that release() allocates nothing
     return true;
@@ -56,7 +79,9 @@ struct KvCache::Group {
   }
 
   int32_t& owners(const std::byte* block) const {
-    return *reinterpret_cast<int32_t*>(const_cast<std::byte*>(block) + block_bytes);
+    const auto at = reinterpret_cast<uintptr_t>(block);
+    const uintptr_t slab = at & ~(slab_unit() - 1);
+    return reinterpret_cast<int32_t*>(slab)[(at - slab - kHeader) / stride()];
   }
   const std::byte* share(const std::byte* block) {
     ++owners(block);

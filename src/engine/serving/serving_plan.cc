@@ -9,6 +9,8 @@ namespace hearth {
 namespace {
 
 constexpr int64_t kPromptRowsMin = 16;    // a prompt goes on by so many, whatever the time
+// A watched step is planned for this part of what it may take, so that nearly all keep to it.
+constexpr double kPlanned = 0.7;
 constexpr double kUnwatchedSeconds = 0.25;  // of a step when nobody watches
 constexpr double kPromptShare = 0.2;      // of a step that answers alone would fill
 constexpr double kTurnSeconds = 0.1;      // of prompt, before it is another one's turn
@@ -55,7 +57,7 @@ void ServingModel::plan_decodes() {
 
 void ServingModel::plan_prompts(double seconds, Clock::time_point now) {
   const double answers = cost_.predict(work_);
-  step_seconds_ = watched() ? seconds : std::max(seconds, kUnwatchedSeconds);
+  step_seconds_ = watched() ? kPlanned * seconds : std::max(seconds, kUnwatchedSeconds);
   if (!pieces_.empty())
     step_seconds_ = std::max(step_seconds_, answers / (1 - kPromptShare));
   find_first_in_line(now);
