@@ -12,7 +12,7 @@ namespace {
 
 constexpr uint16_t kDefaultPort = 11434;
 constexpr double kGigabyte = 1e9;
-constexpr int kSendBuffer = 64 << 10;  // the kernel's: a thousand slow readers must not cost much
+constexpr int kSendBuffer = 32 << 10;  // the kernel's: a thousand slow readers must not cost much
 
 // Where to listen: "[scheme://]host[:port][/path]", as Ollama's variable has it too.
 struct Address {
