@@ -2,6 +2,7 @@
 
 #include <boost/asio/signal_set.hpp>
 #include <csignal>
+#include <utility>
 
 namespace hearth::server {
 
@@ -22,6 +23,12 @@ App::~App() {
   engine_.reset();
   bridge_.reset();
   http_.reset();
+}
+
+int64_t App::new_preemptions(const std::string& model, int64_t now) {
+  int64_t& told = preemptions_told_[model];
+  if (now < told) told = 0;  // it was loaded anew
+  return now - std::exchange(told, now);
 }
 
 void App::run() {

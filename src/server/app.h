@@ -1,6 +1,7 @@
 // App: what the handlers of the server share.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 
@@ -34,6 +35,8 @@ class App {
   Metrics& metrics() { return metrics_; }
   const Store& store() const { return store_; }
   api::TagsCache& tags() { return tags_; }
+  // Preemptions of a model that the metrics have not been told yet; `now` counts all of them.
+  int64_t new_preemptions(const std::string& model, int64_t now);
   const AppOptions& options() const { return options_; }
 
   // Serves until a signal (SIGINT, SIGTERM) has ended what runs; a second one ends it at once.
@@ -47,6 +50,7 @@ class App {
   Store store_;
   api::TagsCache tags_;
   Metrics metrics_;
+  std::map<std::string, int64_t> preemptions_told_;  // by model
   // In the order in which they need each other; the last goes first.
   std::unique_ptr<HttpServer> http_;
   std::unique_ptr<EventBridge> bridge_;

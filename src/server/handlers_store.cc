@@ -131,6 +131,8 @@ Task<void> handle_metrics(Exchange& exchange, void* context) {
     app.metrics().set(Metric::kCacheUsage, name,
                       static_cast<double>(status.cache_blocks_used) /
                           static_cast<double>(std::max<int64_t>(1, status.cache_blocks)));
+    if (const int64_t more = app.new_preemptions(name, status.preemptions); more > 0)
+      app.metrics().add(Metric::kPreemptions, name, static_cast<double>(more));
   }
   return exchange.reply(200, Metrics::kContentType, app.metrics().render());
 }
