@@ -63,7 +63,9 @@ Result<server::AppOptions> options_of(const Options& options) {
   out.hub.precision = TRY(precision_of(options));
   out.hub.kv = TRY(kv_type_of(options, out.hub.precision));
   out.hub.context = options.integer("ctx", 0);
-  out.hub.memory_max = static_cast<uint64_t>(options.number("memory", 0) * kGigabyte);
+  out.hub.memory_max = options.has("memory")
+                           ? static_cast<uint64_t>(options.number("memory") * kGigabyte)
+                           : server::default_memory();
   out.hub.models_max = options.integer("models", 0);
   out.hub.queue_max = options.integer("queue");
   out.hub.rows_max = options.integer("parallel");
@@ -85,13 +87,11 @@ Result<int> serve(const Args& args) {
   write_err(fmt::format(
       "Hearth listens on http://{}\n"
       "  {} model{} in {}\n"
-      "  precision {}, {} threads, {} of memory for models\n"
+      "  precision {}, {} threads, up to {:.1f} GB of memory for models and their caches\n"
       "  {}\n",
       app->http().address(), models, models == 1 ? "" : "s", store.folder().string(),
       name_of(options.hub.precision), app->engine().threads(),
-      options.hub.memory_max > 0
-          ? fmt::format("{:.1f} GB", static_cast<double>(options.hub.memory_max) / kGigabyte)
-          : "four fifths",
+      static_cast<double>(options.hub.memory_max) / kGigabyte,
       options.http.api_key.empty() ? "no key is set: only this machine is served (HEARTH_API_KEY)"
                                    : "requests need the key of HEARTH_API_KEY"));
   app->run();

@@ -54,16 +54,16 @@ std::chrono::nanoseconds time_of(const api::KeepAlive& keep) {
   return std::chrono::nanoseconds(static_cast<int64_t>(seconds * 1e9));
 }
 
+std::unexpected<Error> stopping() { return fail(Code::kCancelled, "the server is stopping"); }
+
+}  // namespace
+
 uint64_t default_memory() {
   auto bytes = memory_for_us();
   if (bytes) return *bytes / 5 * 4;
   log(LogLevel::kWarn, "models may take any memory: {}", bytes.error().message);
   return UINT64_MAX;
 }
-
-std::unexpected<Error> stopping() { return fail(Code::kCancelled, "the server is stopping"); }
-
-}  // namespace
 
 struct ModelHub::Impl : std::enable_shared_from_this<Impl> {
   enum class Phase : uint8_t { kQueued, kOpening, kNeedsRoom, kAdding };

@@ -53,6 +53,9 @@ struct RunningModel {  // for `ps`
   uint64_t bytes = 0;              // weights and cache
 };
 
+// What memory_max is where it is 0: four fifths of what this process may hold.
+uint64_t default_memory();
+
 class HubBackend;  // hub_backend.h
 
 class ModelHub {
