@@ -214,9 +214,8 @@ def parse_arguments():
     return parser.parse_args()
 
 
-def main():
-    options = parse_arguments()
-    programs = hearth_programs(options) + rival_programs(options)
+def record(options, programs, measure, report_text, json_of):
+    """Measures; prints the report, and writes it where the options say."""
     figures, stopped = Figures(programs), None
     try:
         measure(options, programs, figures)
@@ -231,6 +230,12 @@ def main():
     if options.append:
         results = ROOT / "bench/RESULTS.md"
         results.write_text(results.read_text().rstrip("\n") + "\n\n" + text)
+
+
+def main():
+    options = parse_arguments()
+    programs = hearth_programs(options) + rival_programs(options)
+    record(options, programs, measure, report_text, json_of)
 
 
 if __name__ == "__main__":

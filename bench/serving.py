@@ -26,7 +26,6 @@ the paths are those of programs that are there. --append adds the table to bench
 """
 import argparse
 import datetime
-import json
 import pathlib
 import shlex
 import signal
@@ -35,8 +34,8 @@ import sys
 
 from peerlib.parts import Neighbours
 from peerlib.programs import processor
-from peerlib.tables import Figures, as_json, limits_of, markdown, number, spread, table_rows
-from peers import NEIGHBOURS_MAX, ROOT, commit, file, list_of, program, versions, warm
+from peerlib.tables import as_json, limits_of, markdown, number, spread, table_rows
+from peers import NEIGHBOURS_MAX, ROOT, commit, file, list_of, program, record, versions, warm
 from servelib import crowds, servers, soak, speed
 from servelib.client import Stuck
 from servelib.load import Failed
@@ -201,20 +200,7 @@ def main():
     home = servers.Home(options.hearth)
     programs = [] if options.no_hearth else servers.hearth_programs(options, home)
     programs += servers.rival_programs(options)
-    figures, stopped = Figures(programs), None
-    try:
-        measure(options, programs, figures)
-    except (KeyboardInterrupt, SystemExit) as reason:  # what was measured until then still counts
-        stopped = reason
-    text = report_text(options, programs, figures) if figures.values else ""
-    print(text)
-    if options.json:
-        options.json.write_text(json.dumps(json_of(options, programs, figures), indent=1) + "\n")
-    if stopped:
-        raise stopped
-    if options.append:
-        results = ROOT / "bench/RESULTS.md"
-        results.write_text(results.read_text().rstrip("\n") + "\n\n" + text)
+    record(options, programs, measure, report_text, json_of)
     return 1 if options.failures else 0
 
 

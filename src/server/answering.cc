@@ -11,7 +11,6 @@
 namespace hearth::server {
 namespace {
 
-constexpr std::string_view kJsonType = "application/json; charset=utf-8";
 constexpr size_t kLongBody = 32 << 10;  // texts beyond are made into tokens by a worker
 
 std::vector<Header> headers_of(const api::ApiError& error) {

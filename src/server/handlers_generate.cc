@@ -14,8 +14,6 @@ using api::ApiError;
 using api::ApiResult;
 using api::GenerateRequest;
 
-constexpr std::string_view kJsonType = "application/json; charset=utf-8";
-
 ApiError openai_no_model(std::string_view name) {
   return {fail(Code::kNotFound, "The model `{}` does not exist", name).error(), "model",
           "model_not_found"};

@@ -13,7 +13,6 @@
 namespace hearth::server {
 namespace {
 
-constexpr std::string_view kJsonType = "application/json; charset=utf-8";
 constexpr std::string_view kTextType = "text/plain; charset=utf-8";
 constexpr std::string_view kLinesType = "application/x-ndjson";
 // The release of Ollama whose API is spoken: clients compare it with what they need.

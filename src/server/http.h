@@ -20,6 +20,9 @@ namespace asio = boost::asio;
 template <class T>
 using Task = asio::awaitable<T>;
 
+// Content types.
+inline constexpr std::string_view kJsonType = "application/json; charset=utf-8";
+
 using Header = std::pair<std::string, std::string>;
 
 struct Request {

@@ -86,12 +86,6 @@ void Scheduler::charge(LaneId lane, int64_t rows) {
     at(n).deficit = std::max(at(n).deficit - rows, -kDebtRows);
 }
 
-int64_t Scheduler::lanes_of(LaneId lane) const {
-  int32_t n = lanes_[static_cast<size_t>(lane)].node;
-  while (at(n).parent != kRoot) n = at(n).parent;
-  return at(n).lanes;
-}
-
 void Scheduler::open(LaneId lane) {
   if (lane_at(lane).open) return;
   lane_at(lane).open = true;

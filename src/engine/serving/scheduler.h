@@ -39,9 +39,6 @@ class Scheduler {
   using Take = std::function<int64_t(LaneId lane, int64_t rows)>;
   void deal(double now, int64_t budget, int64_t quantum, const Take& take);
 
-  // How many lanes of a tenant there are.
-  int64_t lanes_of(LaneId lane) const;
-
  private:
   static constexpr int32_t kNone = -1, kRoot = 0;
   // A level of sharing: the root deals to tenants, these to conversations, these to lanes.

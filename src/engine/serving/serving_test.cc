@@ -17,8 +17,6 @@ struct Told {
   std::map<int32_t, std::vector<TokenId>> tokens;
   std::optional<Completion> done;
   std::optional<Error> error;
-  int64_t last_prompt = 0;
-  int steps = 0;
 };
 
 class Recorder : public ServeSink {
@@ -29,7 +27,6 @@ class Recorder : public ServeSink {
     switch (event.kind) {
       case ServeEventKind::kPrompt:
         EXPECT_GT(event.computed, 0);
-        told.last_prompt = event.computed;
         break;
       case ServeEventKind::kToken:
         told.text[event.choice] += event.text;
