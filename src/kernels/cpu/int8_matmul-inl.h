@@ -188,6 +188,31 @@ constexpr Int8Tiles int8_tiles(Sequence<kKind...>) {
           {first_digits_tile<Kind, kTileWidths[kKind]>...}};
 }
 
+// For 1, 2, .. rows of x; nullptr: by the tiles.
+template <int C>
+using RowProductsOf = void (*)(Rows rows, int64_t blocks, const RowsOfX<C>& x, float* sums,
+                               int64_t stride, const uint8_t*& ahead);
+struct DirectProducts {
+  RowProductsOf<1> one = nullptr;
+  RowProductsOf<2> two = nullptr;
+  RowProductsOf<3> three = nullptr;
+  RowProductsOf<4> four = nullptr;
+};
+// Units of many groups, with more than one row, are more than registers hold.
+template <class Format>
+constexpr DirectProducts direct_products() {
+  DirectProducts ops;
+  if constexpr (!__is_same(Format, PanelUnpacked)) {
+    ops.one = row_products<Format, 1>;
+    if constexpr (kMaxDirectRows > 1 && Format::kGroup == 32) {
+      ops.two = row_products<Format, 2>;
+      ops.three = row_products<Format, 3>;
+      ops.four = row_products<Format, 4>;
+    }
+  }
+  return ops;
+}
+
 struct PanelOps {
   uint32_t id;
   // `blocks` blocks of 16 rows to panel `panel` of a piece; from `ahead` on, which moves, as many
@@ -195,8 +220,7 @@ struct PanelOps {
   void (*decode)(const Encoding& encoding, Rows rows, int64_t blocks, int panel, PanelPiece& piece,
                  const uint8_t*& ahead);
   Int8Tiles tiles;
-  // For one row of x; nullptr: by the tiles.
-  void (*row)(Rows rows, int64_t blocks, RowOfX x, float* sums, const uint8_t*& ahead);
+  DirectProducts direct;
 };
 
 template <class Format>
@@ -204,16 +228,17 @@ void decode_panel(const Encoding& encoding, Rows rows, int64_t blocks, int panel
                   PanelPiece& piece, const uint8_t*& ahead) {
   PanelBlock out = {piece.lines + 64 * panel, piece.scales + 16 * panel, piece.biases + 16 * panel,
                     ahead, Format::kGroup / 4};
-  for (int64_t b = 0; b < blocks; ++b) {
-    if constexpr (__is_same(Format, PanelUnpacked)) {
+  const auto done = [&](int n) HEARTH_INLINE {
+    out.scales += n * (Format::kElems / Format::kGroup * kStripRows);
+    out.biases += n * (Format::kElems / Format::kGroup * kStripRows);
+  };
+  if constexpr (__is_same(Format, PanelUnpacked)) {
+    for (int64_t b = 0; b < blocks; ++b, rows.first += encoding.block_bytes) {
       Format::block(encoding, rows, out);
-      rows.first += encoding.block_bytes;
-    } else {
-      Format::block(rows, out);
-      rows.first += Format::kBytes;
+      done(1);
     }
-    out.scales += Format::kElems / Format::kGroup * kStripRows;
-    out.biases += Format::kElems / Format::kGroup * kStripRows;
+  } else {
+    put_blocks<Format>(rows, blocks, out, done);
   }
   ahead = out.ahead;
 }
@@ -222,9 +247,8 @@ template <class Format>
 inline constexpr PanelOps panel_ops(uint32_t id) {
   // A byte of more than seven bits times a whole digit can overflow where kDotIsWide is false.
   constexpr bool kWide = !kDotIsWide && Format::kOffsetBits == 7;
-  PanelOps ops = {id, decode_panel<Format>, int8_tiles<Format, kWide>(TileKinds()), nullptr};
-  if constexpr (!__is_same(Format, PanelUnpacked)) ops.row = row_products<Format>;
-  return ops;
+  return {id, decode_panel<Format>, int8_tiles<Format, kWide>(TileKinds()),
+          direct_products<Format>()};
 }
 
 inline constexpr PanelOps kPanelOps[] = {
@@ -415,6 +439,13 @@ inline void multiply_firsts(const Strip& s, const RowBlock& rows, const Activati
   }
 }
 
+// The tile to take when `left` rows are left and the last was of this kind. Of two rows a tile has too
+// few sums for the latency of a product, so the widest leaves four rather than two.
+inline int tile_kind(int kind, int64_t left) {
+  while (kTileWidths[kind] > left) --kind;
+  return kMaxTileColumns == 6 && left == 8 ? kind - 1 : kind;
+}
+
 // A block of rows of x times the decoded piece of one strip.
 inline void multiply_block(Strip& s, const RowBlock& rows, float* acc) {
   const MatmulArgs& a = *s.args;
@@ -428,7 +459,7 @@ inline void multiply_block(Strip& s, const RowBlock& rows, float* acc) {
   const auto each = static_cast<int>(s.fetch / (tiles * t.blocks)) + 1;
   int kind = kTileKinds - 1;
   for (int64_t r = rows.row; r < rows.end; r += kTileWidths[kind]) {
-    while (kTileWidths[kind] > rows.end - r) --kind;
+    kind = tile_kind(kind, rows.end - r);
     if (rows.last) fetch_outputs(s, r, kTileWidths[kind]);
     t.x = static_cast<const std::byte*>(a.x) + r * t.x_stride +
           rows.k / 32 * int64_t{sizeof(ActivationBlock)};
@@ -457,28 +488,42 @@ inline Strip start_strip(const MatmulArgs& a, const PanelOps& ops, int64_t out, 
   return s;
 }
 
-// One row of x, straight from the decoder.
-inline void multiply_row(const MatmulArgs& a, const PanelOps& ops, CopiedRows& copied) {
+// C rows of x, straight from the decoder.
+template <int C>
+void multiply_rows(const MatmulArgs& a, const PanelOps& ops, RowProductsOf<C> products,
+                   CopiedRows& copied) {
   const ActivationRow x_row = activation_row(a.compute, a.x_stride);
   const auto* x = static_cast<const std::byte*>(a.x);
+  const auto stride = static_cast<int64_t>(x_row.bytes);
   const int64_t elems = a.encoding->block_elems, bytes = a.encoding->block_bytes;
   for (int64_t out = a.out_begin; out < a.out_end; out += 16) {
     Strip s = start_strip(a, ops, out, 16, nullptr);
     s.rows = smaller(16, s.rows);
-    alignas(64) float sums[kStripRows] = {};
+    alignas(64) float sums[C * kStripRows] = {};
     for (int64_t k = 0; k < a.k; k += kPanelPiece) {
       const int64_t count = smaller(kPanelPiece, a.k - k);
-      RowOfX row = {reinterpret_cast<const ActivationBlock*>(x) + k / 32,
-                    reinterpret_cast<const FirstDigits*>(x + x_row.firsts) + k / 32, 0};
-      if (a.compute == Compute::kInt8x2)
-        memcpy(&row.mask, x + x_row.masks + k / kPanelPiece * int64_t{sizeof row.mask},
-               sizeof row.mask);
-      const Rows rows =
-          piece_rows(a, out, s.rows, k / elems * bytes, count / elems * bytes, copied);
-      ops.row(rows, count / elems, row, sums, s.ahead);
+      RowsOfX<C> rows = {reinterpret_cast<const ActivationBlock*>(x) + k / 32,
+                         reinterpret_cast<const FirstDigits*>(x + x_row.firsts) + k / 32, stride, {}};
+      const std::byte* masks = x + x_row.masks + k / kPanelPiece * int64_t{sizeof(uint32_t)};
+      for (int c = 0; c < C && a.compute == Compute::kInt8x2; ++c)
+        memcpy(&rows.mask[c], masks + c * stride, sizeof(uint32_t));
+      products(piece_rows(a, out, s.rows, k / elems * bytes, count / elems * bytes, copied),
+               count / elems, rows, sums, kStripRows, s.ahead);
     }
-    finish_columns(s, 0, 1, sums);
+    finish_columns(s, 0, C, sums);
   }
+}
+
+// Whether the rows of x were few enough for that.
+inline bool multiply_few(const MatmulArgs& a, const PanelOps& ops, CopiedRows& copied) {
+  const auto with = [&](auto products, auto multiply) {
+    if (products != nullptr) multiply(a, ops, products, copied);
+    return products != nullptr;
+  };
+  if (a.rows == 1) return with(ops.direct.one, multiply_rows<1>);
+  if (a.rows == 2) return with(ops.direct.two, multiply_rows<2>);
+  if (a.rows == 3) return with(ops.direct.three, multiply_rows<3>);
+  return a.rows == 4 && with(ops.direct.four, multiply_rows<4>);
 }
 
 // Outputs from `out` on, of some strips together, for rows [row, end) of x.
@@ -509,8 +554,8 @@ inline void matmul_int8(const MatmulArgs& a) {
   if (a.out_begin >= a.out_end || a.rows <= 0) return;
   const PanelOps& ops = *panel_ops_of(*a.encoding);
   const Workplace work(a.scratch);
-  if (a.rows == 1 && ops.row != nullptr) return multiply_row(a, ops, *work.copied);
-  const int together = a.rows > 2 * kMaxTileColumns ? kMaxStrips : 1;
+  if (multiply_few(a, ops, *work.copied)) return;
+  const int together = a.rows > kBlockRows ? kMaxStrips : 1;
   // As many rows at once as there is room for lists, in whole blocks.
   const int64_t list_bytes = a.k / 32 * int64_t{sizeof(FirstList)};
   const int64_t group =

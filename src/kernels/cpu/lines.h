@@ -8,7 +8,8 @@
 //   load_wide(rows, offset, out[8]): the same with 32 bytes of each
 //   store_line(p, v); and_line(v, mask), shr_line<n>, shl_line<n> (32 bits together),
 //   pick_line(mask, a, b) = (a & mask) | (b & ~mask), flip_line(v, mask) = v ^ mask,
-//   add_line(v, b) = v + b, in each byte
+//   add_line(v, b) = v + b, in each byte; join_halves(a, b): each row's upper two bytes of a, and
+//   above them its lower two of b
 //   lookup_line(table, v): table[code & 15]; raise_by_bits<n>(codes, bits): 16 more in byte i where
 //     bit n + i of the row's 32 is set
 // I32x16: int_zero(), int_splat(i), int_add, int_sub, int_shl<n>, int_sar<n>

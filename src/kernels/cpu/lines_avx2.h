@@ -69,6 +69,10 @@ inline U8x64 flip_line(U8x64 x, uint8_t mask) {
 inline U8x64 add_line(U8x64 x, uint8_t b) {
   return {_mm256_add_epi8(x.a, all_bytes(b)), _mm256_add_epi8(x.b, all_bytes(b))};
 }
+inline __m256i join_ymm(__m256i a, __m256i b) {
+  return _mm256_or_si256(_mm256_srli_epi32(a, 16), _mm256_slli_epi32(b, 16));
+}
+inline U8x64 join_halves(U8x64 x, U8x64 y) { return {join_ymm(x.a, y.a), join_ymm(x.b, y.b)}; }
 template <int N>
 inline U8x64 shr_line(U8x64 x) {
   return {_mm256_srli_epi32(x.a, N), _mm256_srli_epi32(x.b, N)};

@@ -78,6 +78,11 @@ inline __m512i all_bytes(uint8_t b) { return _mm512_set1_epi8(static_cast<char>(
 inline U8x64 and_line(U8x64 a, uint8_t mask) { return {_mm512_and_si512(a.v, all_bytes(mask))}; }
 inline U8x64 flip_line(U8x64 a, uint8_t mask) { return {_mm512_xor_si512(a.v, all_bytes(mask))}; }
 inline U8x64 add_line(U8x64 a, uint8_t b) { return {_mm512_add_epi8(a.v, all_bytes(b))}; }
+// The upper halves of a's words below the lower halves of b's.
+inline U8x64 join_halves(U8x64 a, U8x64 b) {
+  const __m512i both = _mm512_mask_blend_epi16(0x55555555, a.v, b.v);
+  return {_mm512_rol_epi32(both, 16)};
+}
 template <int N>
 inline U8x64 shr_line(U8x64 a) {
   return {_mm512_srli_epi32(a.v, N)};

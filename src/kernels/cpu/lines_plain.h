@@ -61,6 +61,9 @@ inline U8x64 add_line(const U8x64& a, uint8_t b) {  // no carry from byte to byt
     return ((a.row[r] & low) + (four_of(b) & low)) ^ ((a.row[r] ^ four_of(b)) & ~low);
   });
 }
+inline U8x64 join_halves(const U8x64& a, const U8x64& b) {
+  return each_row([&](int r) { return a.row[r] >> 16 | b.row[r] << 16; });
+}
 template <int N>
 inline U8x64 shr_line(const U8x64& a) {
   return each_row([&](int r) { return a.row[r] >> N; });

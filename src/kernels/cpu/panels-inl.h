@@ -90,6 +90,32 @@ inline F32x16 last_halves(Rows rows, int64_t end, auto& out) {
   return halves_high(lines[3]);
 }
 
+// All words of 16 rows' blocks of kBytes, which end with a word.
+template <int kBytes>
+HEARTH_INLINE inline void take_words(Rows rows, auto& out, U8x64* words) {
+  static_assert(kBytes % 4 == 0 && kBytes >= 32);
+#pragma GCC unroll 2
+  for (int at = 0; at + 32 <= kBytes; at += 32) take_wide(rows, at, out, words + at / 4);
+  constexpr int kLeft = kBytes % 32 / 4;
+  if constexpr (kLeft > 0) {
+    static_assert(kLeft <= 4);
+    U8x64 last[4];
+#pragma GCC unroll 4
+    for (int i = 0; i < kLeft; ++i) fetch_line(out, 64);
+    load_lines(rows, kBytes - 16, last);
+#pragma GCC unroll 4
+    for (int i = 0; i < kLeft; ++i) words[kBytes / 4 - kLeft + i] = last[4 - kLeft + i];
+  }
+}
+// Four bytes or a float16 at an even byte of these.
+HEARTH_INLINE inline U8x64 word_at(const U8x64* words, int byte) {
+  const U8x64* w = words + byte / 4;
+  return byte % 4 == 0 ? w[0] : join_halves(w[0], w[1]);
+}
+HEARTH_INLINE inline F32x16 half_at(const U8x64* words, int byte) {
+  return byte % 4 == 0 ? halves_low(words[byte / 4]) : halves_high(words[byte / 4]);
+}
+
 // Four digits of x in all lanes.
 inline I32x16 four_digits(const int8_t* p) {
   int32_t four;
@@ -106,88 +132,154 @@ inline void each_byte(U8x64 line, F f) {
   f(3, byte_of<3>(line));
 }
 
+// The small formats have blocks of 32 values. Two neighbours, pair(rows, out), take half the loads
+// of one and one. What follows puts the lines of a group; word(i) are its bytes 4i .. 4i + 3.
+//
 // Sixteen bytes of nibbles: the low ones first, the high ones 16 values later.
-HEARTH_INLINE inline void put_nibbles(Rows rows, int64_t at, auto& out) {
-  out.template unit<1>(0, [&](auto& lines) HEARTH_INLINE {
-    U8x64 packed[4];
-    take_lines(rows, at, out, packed);
+HEARTH_INLINE inline void put_nibbles(int group, auto& out, auto word) {
+  out.template unit<1>(group, [&](auto& lines) HEARTH_INLINE {
 #pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) lines.nibbles(i, 4 + i, packed[i]);
+    for (int i = 0; i < 4; ++i) lines.nibbles(i, 4 + i, word(i));
   });
 }
 
 struct PanelQ4_0 : Q4_0 {
-  static constexpr int kGroup = 32, kOffsetBits = 3;
+  static constexpr int kGroup = 32, kOffsetBits = 3, kCodes = int{offsetof(BlockQ4_0, qs)};
   static constexpr bool kBias = false;
   HEARTH_INLINE static void block(Rows rows, auto& out) {
     out.scale(0, first_halves(rows, 0, out));
-    put_nibbles(rows, int64_t{offsetof(BlockQ4_0, qs)}, out);
+    U8x64 codes[4];
+    take_lines(rows, kCodes, out, codes);
+    put_nibbles(0, out, [&](int i) HEARTH_INLINE { return codes[i]; });
+  }
+  HEARTH_INLINE static void pair(Rows rows, auto& out) {
+    U8x64 words[2 * kBytes / 4];
+    take_words<2 * kBytes>(rows, out, words);
+#pragma GCC unroll 2
+    for (int b = 0; b < 2; ++b) {
+      const int at = b * int{kBytes};
+      out.scale(b, half_at(words, at));
+      put_nibbles(b, out, [&](int i) HEARTH_INLINE { return word_at(words, at + kCodes + 4 * i); });
+    }
   }
 };
 
 struct PanelQ4_1 : Q4_1 {
-  static constexpr int kGroup = 32, kOffsetBits = 0;
+  static constexpr int kGroup = 32, kOffsetBits = 0, kCodes = int{offsetof(BlockQ4_1, qs)};
   static constexpr bool kBias = true;
   HEARTH_INLINE static void block(Rows rows, auto& out) {
     const U8x64 both = first_words(rows, 0, out);
     out.scale(0, halves_low(both));
     out.bias(0, halves_high(both));
-    put_nibbles(rows, int64_t{offsetof(BlockQ4_1, qs)}, out);
+    U8x64 codes[4];
+    take_lines(rows, kCodes, out, codes);
+    put_nibbles(0, out, [&](int i) HEARTH_INLINE { return codes[i]; });
+  }
+  HEARTH_INLINE static void pair(Rows rows, auto& out) {
+    U8x64 words[2 * kBytes / 4];
+    take_words<2 * kBytes>(rows, out, words);
+#pragma GCC unroll 2
+    for (int b = 0; b < 2; ++b) {
+      const int at = b * int{kBytes};
+      out.scale(b, half_at(words, at));
+      out.bias(b, half_at(words, at + 2));
+      put_nibbles(b, out, [&](int i) HEARTH_INLINE { return word_at(words, at + kCodes + 4 * i); });
+    }
   }
 };
 
-// Sixteen bytes of nibbles and four of fifth bits.
+// Sixteen bytes of nibbles and, in `high`, four of fifth bits.
 template <int kLine>
-HEARTH_INLINE inline void put_five(const U8x64* packed, U8x64 high, auto& lines) {
-  lines.line(kLine, raise_by_bits<4 * kLine>(and_line(packed[kLine], 15), high));
-  lines.line(kLine + 4,
-             raise_by_bits<4 * kLine + 16>(and_line(shr_line<4>(packed[kLine]), 15), high));
+HEARTH_INLINE inline void put_five(U8x64 packed, U8x64 high, auto& lines) {
+  lines.line(kLine, raise_by_bits<4 * kLine>(and_line(packed, 15), high));
+  lines.line(kLine + 4, raise_by_bits<4 * kLine + 16>(and_line(shr_line<4>(packed), 15), high));
 }
-HEARTH_INLINE inline void put_fives(Rows rows, int64_t nibbles, int64_t high, auto& out) {
-  out.template unit<1>(0, [&](auto& lines) HEARTH_INLINE {
-    U8x64 packed[4];
-    take_lines(rows, nibbles, out, packed);
-    const U8x64 bits = first_words(rows, high, out);
-    put_five<0>(packed, bits, lines);
-    put_five<1>(packed, bits, lines);
-    put_five<2>(packed, bits, lines);
-    put_five<3>(packed, bits, lines);
+HEARTH_INLINE inline void put_fives(int group, auto& out, U8x64 high, auto word) {
+  out.template unit<1>(group, [&](auto& lines) HEARTH_INLINE {
+    put_five<0>(word(0), high, lines);
+    put_five<1>(word(1), high, lines);
+    put_five<2>(word(2), high, lines);
+    put_five<3>(word(3), high, lines);
   });
 }
 
 struct PanelQ5_0 : Q5_0 {
   static constexpr int kGroup = 32, kOffsetBits = 4;
+  static constexpr int kHigh = int{offsetof(BlockQ5_0, qh)}, kCodes = int{offsetof(BlockQ5_0, qs)};
   static constexpr bool kBias = false;
   HEARTH_INLINE static void block(Rows rows, auto& out) {
     out.scale(0, first_halves(rows, 0, out));
-    put_fives(rows, int64_t{offsetof(BlockQ5_0, qs)}, int64_t{offsetof(BlockQ5_0, qh)},
-              out);
+    U8x64 codes[4];
+    take_lines(rows, kCodes, out, codes);
+    put_fives(0, out, first_words(rows, kHigh, out),
+              [&](int i) HEARTH_INLINE { return codes[i]; });
+  }
+  HEARTH_INLINE static void pair(Rows rows, auto& out) {
+    U8x64 words[2 * kBytes / 4];
+    take_words<2 * kBytes>(rows, out, words);
+#pragma GCC unroll 2
+    for (int b = 0; b < 2; ++b) {
+      const int at = b * int{kBytes};
+      out.scale(b, half_at(words, at));
+      put_fives(b, out, word_at(words, at + kHigh),
+                [&](int i) HEARTH_INLINE { return word_at(words, at + kCodes + 4 * i); });
+    }
   }
 };
 
 struct PanelQ5_1 : Q5_1 {
   static constexpr int kGroup = 32, kOffsetBits = 0;
+  static constexpr int kHigh = int{offsetof(BlockQ5_1, qh)}, kCodes = int{offsetof(BlockQ5_1, qs)};
   static constexpr bool kBias = true;
   HEARTH_INLINE static void block(Rows rows, auto& out) {
     const U8x64 both = first_words(rows, 0, out);
     out.scale(0, halves_low(both));
     out.bias(0, halves_high(both));
-    put_fives(rows, int64_t{offsetof(BlockQ5_1, qs)}, int64_t{offsetof(BlockQ5_1, qh)},
-              out);
+    U8x64 codes[4];
+    take_lines(rows, kCodes, out, codes);
+    put_fives(0, out, first_words(rows, kHigh, out),
+              [&](int i) HEARTH_INLINE { return codes[i]; });
+  }
+  HEARTH_INLINE static void pair(Rows rows, auto& out) {
+    U8x64 words[2 * kBytes / 4];
+    take_words<2 * kBytes>(rows, out, words);
+#pragma GCC unroll 2
+    for (int b = 0; b < 2; ++b) {
+      const int at = b * int{kBytes};
+      out.scale(b, half_at(words, at));
+      out.bias(b, half_at(words, at + 2));
+      put_fives(b, out, word_at(words, at + kHigh),
+                [&](int i) HEARTH_INLINE { return word_at(words, at + kCodes + 4 * i); });
+    }
   }
 };
 
+// Thirty-two signed bytes.
+HEARTH_INLINE inline void put_bytes(int group, auto& out, auto word) {
+  out.template unit<1>(group, [&](auto& lines) HEARTH_INLINE {
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; ++i) lines.line(i, flip_line(word(i), 128));
+  });
+}
+
 struct PanelQ8_0 : Q8_0 {
-  static constexpr int kGroup = 32, kOffsetBits = 7;
+  static constexpr int kGroup = 32, kOffsetBits = 7, kCodes = int{offsetof(BlockQ8_0, qs)};
   static constexpr bool kBias = false;
   HEARTH_INLINE static void block(Rows rows, auto& out) {
     out.scale(0, first_halves(rows, 0, out));
-    out.template unit<1>(0, [&](auto& lines) HEARTH_INLINE {
-      U8x64 codes[8];
-      take_wide(rows, int64_t{offsetof(BlockQ8_0, qs)}, out, codes);
-#pragma GCC unroll 8
-      for (int i = 0; i < 8; ++i) lines.line(i, flip_line(codes[i], 128));
-    });
+    U8x64 codes[8];
+    take_wide(rows, kCodes, out, codes);
+    put_bytes(0, out, [&](int i) HEARTH_INLINE { return codes[i]; });
+  }
+  HEARTH_INLINE static void pair(Rows rows, auto& out) {
+    U8x64 words[2 * kBytes / 4];
+    take_words<2 * kBytes>(rows, out, words);
+#pragma GCC unroll 2
+    for (int b = 0; b < 2; ++b) {
+      const int at = b * int{kBytes};
+      out.scale(b, half_at(words, at));
+      put_bytes(b, out, [&](int i) HEARTH_INLINE { return word_at(words, at + kCodes + 4 * i); });
+    }
   }
 };
 
@@ -200,24 +292,36 @@ struct RaisedLevels {
 };
 inline constexpr RaisedLevels kIq4Raised(kIq4Levels, 128), kMxfp4Raised(kMxfp4Levels, 16);
 
-HEARTH_INLINE inline void put_levels(const uint8_t* levels, Rows rows, int64_t at, auto& out) {
-  out.template unit<1>(0, [&](auto& lines) HEARTH_INLINE {
-    U8x64 packed[4];
-    take_lines(rows, at, out, packed);
+HEARTH_INLINE inline void put_levels(const uint8_t* levels, int group, auto& out, auto word) {
+  out.template unit<1>(group, [&](auto& lines) HEARTH_INLINE {
 #pragma GCC unroll 4
     for (int i = 0; i < 4; ++i) {
-      lines.line(i, lookup_line(levels, packed[i]));
-      lines.line(4 + i, lookup_line(levels, shr_line<4>(packed[i])));
+      const U8x64 packed = word(i);
+      lines.line(i, lookup_line(levels, packed));
+      lines.line(4 + i, lookup_line(levels, shr_line<4>(packed)));
     }
   });
 }
 
 struct PanelIQ4_NL : IQ4_NL {
-  static constexpr int kGroup = 32, kOffsetBits = 7;
+  static constexpr int kGroup = 32, kOffsetBits = 7, kCodes = int{offsetof(BlockIQ4_NL, qs)};
   static constexpr bool kBias = false;
   HEARTH_INLINE static void block(Rows rows, auto& out) {
     out.scale(0, first_halves(rows, 0, out));
-    put_levels(kIq4Raised.of, rows, int64_t{offsetof(BlockIQ4_NL, qs)}, out);
+    U8x64 codes[4];
+    take_lines(rows, kCodes, out, codes);
+    put_levels(kIq4Raised.of, 0, out, [&](int i) HEARTH_INLINE { return codes[i]; });
+  }
+  HEARTH_INLINE static void pair(Rows rows, auto& out) {
+    U8x64 words[2 * kBytes / 4];
+    take_words<2 * kBytes>(rows, out, words);
+#pragma GCC unroll 2
+    for (int b = 0; b < 2; ++b) {
+      const int at = b * int{kBytes};
+      out.scale(b, half_at(words, at));
+      put_levels(kIq4Raised.of, b, out,
+                 [&](int i) HEARTH_INLINE { return word_at(words, at + kCodes + 4 * i); });
+    }
   }
 };
 
@@ -229,7 +333,9 @@ struct PanelMXFP4 : MXFP4 {
     load_lines(rows, 0, header);
     out.scale(0, half_power(header[0]));
     fetch_line(out, 16);
-    put_levels(kMxfp4Raised.of, rows, int64_t{offsetof(BlockMXFP4, qs)}, out);
+    U8x64 codes[4];
+    take_lines(rows, int64_t{offsetof(BlockMXFP4, qs)}, out, codes);
+    put_levels(kMxfp4Raised.of, 0, out, [&](int i) HEARTH_INLINE { return codes[i]; });
   }
 };
 
@@ -458,5 +564,27 @@ struct PanelUnpacked {
     });
   }
 };
+
+// Whether a format takes two blocks at once, and how many groups it gives at once at most.
+template <class Format>
+inline constexpr bool kHasPair = requires(Rows rows, PanelBlock& out) { Format::pair(rows, out); };
+template <class Format>
+inline constexpr int kGroupsAtOnce =
+    int{Format::kElems} / int{Format::kGroup} * (kHasPair<Format> ? 2 : 1);
+
+// Gives `blocks` blocks to `out`; done(n) after every n of them.
+template <class Format>
+HEARTH_INLINE inline void put_blocks(Rows rows, int64_t blocks, auto& out, auto done) {
+  if constexpr (kHasPair<Format>) {
+    for (; blocks >= 2; blocks -= 2, rows.first += 2 * Format::kBytes) {
+      Format::pair(rows, out);
+      done(2);
+    }
+  }
+  for (; blocks > 0; --blocks, rows.first += Format::kBytes) {
+    Format::block(rows, out);
+    done(1);
+  }
+}
 
 }  // namespace hearth::HEARTH_ISA
