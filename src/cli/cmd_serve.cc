@@ -116,7 +116,7 @@ constexpr OptionRow kOptions[] = {
     {.name = "parallel", .type = OptionType::kInt, .fallback = "1024", .min = 1, .max = 65536,
      .env = "PARALLEL", .ollama_env = "NUM_PARALLEL", .value_name = "N",
      .text = "answers of a model that are generated at once; more wait"},
-    {.name = "queue", .type = OptionType::kInt, .fallback = "512", .min = 1, .max = 1e6,
+    {.name = "queue", .type = OptionType::kInt, .fallback = "512", .min = 0, .max = 1e6,
      .env = "QUEUE", .ollama_env = "MAX_QUEUE", .value_name = "N",
      .text = "requests of a model that may wait; more are refused"},
     {.name = "queue-time", .type = OptionType::kInt, .fallback = "120", .min = 1, .max = 86400,

@@ -198,10 +198,7 @@ void ServingEngine::cancel(RequestId request) {
 ServingStatus ServingEngine::status(const ServingModel& model) { return model.status(); }
 
 int ServingEngine::retry_after(const ServingModel& model) {
-  const ServingStatus now = model.status();
-  const double rate = std::max(1.0, now.tokens_per_second);
-  const auto waiting = static_cast<double>(model.waiting_tokens());
-  return static_cast<int>(std::clamp(waiting / rate, 1.0, 600.0));
+  return static_cast<int>(std::clamp(model.expected_wait(), 1.0, 600.0));
 }
 
 int64_t ServingEngine::cache_bytes(const ServingModel& model) { return model.cache_bytes(false); }

@@ -30,6 +30,9 @@ class Scheduler {
   void want(LaneId lane, int64_t rows);
   int64_t wanted(LaneId lane) const { return lanes_[static_cast<size_t>(lane)].wanted; }
 
+  // How many tenants have lanes.
+  int64_t tenants() const { return static_cast<int64_t>(at(kRoot).children.size()); }
+
   // Rows that a lane gets beside the dealing, for its tenant and conversation to pay.
   void charge(LaneId lane, int64_t rows);
 

@@ -68,30 +68,42 @@ Result<std::unique_ptr<Job>> ServingModel::prepare(ServeRequest request,
   timings.prompt_tokens = static_cast<int64_t>(request.prompt.size());
   job->limit = job->overflow.limit(params, timings.prompt_tokens);
   if (request.conversation == 0) request.conversation = beginning_of(request.prompt);
-  // Whose tenant has nothing waiting finds a place in a queue that others have filled.
-  std::atomic<int64_t>& own = waiting_of(request.tenant);
-  const int64_t waiting = counts_.waiting.load(std::memory_order_relaxed);
-  if (waiting >= options_.queue_max &&
-      (own.load(std::memory_order_relaxed) > 0 || waiting >= 2 * options_.queue_max)) {
-    counts_.refused.fetch_add(1, std::memory_order_relaxed);
-    return fail(Code::kBusy, "{} requests are waiting already; try again later",
-                options_.queue_max);
-  }
   job->arrived = Clock::now();
-  const double rate = counts_.rate.load(std::memory_order_relaxed);
-  const auto ahead = static_cast<double>(counts_.waiting_tokens.load(std::memory_order_relaxed));
-  if (rate > 0 && request.deadline != Clock::time_point::max() &&
-      ahead / rate > seconds_between(job->arrived, request.deadline)) {
-    counts_.refused.fetch_add(1, std::memory_order_relaxed);
-    return fail(Code::kBusy, "what waits already takes longer than this request may wait; try "
-                             "again later");
-  }
-  own.fetch_add(1, std::memory_order_relaxed);
+  TRY(admit(request, job->arrived));
+  waiting_of(request.tenant).fetch_add(1, std::memory_order_relaxed);
   counts_.waiting.fetch_add(1, std::memory_order_relaxed);
   counts_.waiting_tokens.fetch_add(timings.prompt_tokens, std::memory_order_relaxed);
   job->request = std::move(request);
   job->sink = std::move(sink);
   return job;
+}
+
+// Whether there is a place for one more, and hope for its turn in time. Whose tenant has nothing
+// waiting finds a place in a queue that others have filled.
+Result<void> ServingModel::admit(const ServeRequest& request, Clock::time_point now) const {
+  auto get = [](const auto& from) { return from.load(std::memory_order_relaxed); };
+  const int64_t beyond = get(counts_.running) + get(counts_.waiting) - options_.rows_max;
+  const int64_t queue = options_.queue_max;
+  if (beyond >= queue && (get(waiting_of(request.tenant)) > 0 || beyond >= 2 * queue)) {
+    counts_.refused.fetch_add(1, std::memory_order_relaxed);
+    return fail(Code::kBusy, "{} requests run and {} wait already; try again later",
+                get(counts_.running), get(counts_.waiting));
+  }
+  if (request.deadline != Clock::time_point::max() &&
+      expected_wait() > seconds_between(now, request.deadline)) {
+    counts_.refused.fetch_add(1, std::memory_order_relaxed);
+    return fail(Code::kBusy, "what waits already takes longer than this request may wait; try "
+                             "again later");
+  }
+  return {};
+}
+
+// By the tokens that have to be computed before, and by how soon others began.
+double ServingModel::expected_wait() const {
+  auto get = [](const auto& from) { return from.load(std::memory_order_relaxed); };
+  const double rate = get(counts_.rate);
+  const double tokens = rate > 0 ? static_cast<double>(get(counts_.waiting_tokens)) / rate : 0;
+  return std::max(tokens, static_cast<double>(get(counts_.waiting)) * get(counts_.begin_seconds));
 }
 
 void ServingModel::add(std::unique_ptr<Job> owned) {

@@ -54,7 +54,8 @@ class ServingModel {
   Clock::time_point next_deadline() const;
 
   ServingStatus status() const;                     // any thread
-  int64_t waiting_tokens() const { return counts_.waiting_tokens.load(); }  // any thread
+  // Until a request that comes now gets its turn, as far as one can tell. Any thread.
+  double expected_wait() const;
   int64_t cache_bytes(bool at_most) const;          // any thread
   KvCache& cache() { return *cache_; }              // for tests
   void check_integrity() const;
@@ -66,6 +67,7 @@ class ServingModel {
   ServingModel() = default;
 
   // serving_model.cc
+  Result<void> admit(const ServeRequest& request, Clock::time_point now) const;  // any thread
   Lane& add_lane(Job& job, int32_t choice);
   void remove_lane(Lane& lane);
   void insert_running(Lane& lane);
@@ -96,7 +98,13 @@ class ServingModel {
   void find_first_in_line(Clock::time_point now);
   void preempt(Lane& lane);
   void expire(Clock::time_point now);
+  bool answers_next(const Lane& lane) const;
   bool watched() const;
+  int64_t running_of(uint64_t tenant) const;
+  bool is_newcomer(const Lane& lane) const;
+  bool is_crowd(uint64_t tenant) const;
+  bool newcomers_wait() const;
+  void count_begin(Clock::time_point now);
 
   // serving_step.cc
   void build_batch();
@@ -136,15 +144,20 @@ class ServingModel {
   double step_seconds_ = 0;    // what it may take
   const Lane* first_in_line_ = nullptr;
   bool first_prompt_ = true;   // no prompt has rows yet
+  bool for_newcomers_ = false;  // it goes on with no other prompts, and puts crowds' answers off
   LogitsSink logits_sink_;
   Scheduler::Take take_;
+
+  // Of requests that began while others waited; the latter two fade.
+  Clock::time_point last_begin_;
+  double begins_ = 0, begin_seconds_ = 0;
 
   struct Counters {
     std::atomic<int64_t> running{0}, waiting{0}, waiting_tokens{0};
     std::atomic<int64_t> blocks{0}, blocks_used{0}, blocks_kept{0}, blocks_max{0};
     std::atomic<int64_t> prompt_tokens{0}, cached_tokens{0}, generated_tokens{0};
     std::atomic<int64_t> steps{0}, preemptions{0}, refused{0};
-    std::atomic<double> rate{0};
+    std::atomic<double> rate{0}, begin_seconds{0};  // tokens a second; from one begin to the next
     std::array<std::atomic<int64_t>, 256> waiting_of{};  // by tenant, some of which may share one
   };
   mutable Counters counts_;

@@ -16,21 +16,63 @@ constexpr double kPromptShare = 0.2;      // of a step that answers alone would 
 constexpr double kTurnSeconds = 0.1;      // of prompt, before it is another one's turn
 constexpr int64_t kTurnRowsMin = 32;
 constexpr std::chrono::seconds kLongHeldUp{2};
+constexpr int64_t kCrowd = 4;  // a tenant's answers that never are put off
+constexpr double kBeginsForget = 0.9;
 
 }  // namespace
 
+// The next thing to compute is a token of the answer.
+bool ServingModel::answers_next(const Lane& lane) const {
+  return lane.remaining() == 1 && scheduler_.wanted(lane.id) == 0;
+}
+
 // Whether somebody sees tokens come now.
 bool ServingModel::watched() const {
-  return std::ranges::any_of(pieces_, [](const Lane* lane) { return lane->job->streams(); });
+  return std::ranges::any_of(
+      running_, [&](const Lane* lane) { return answers_next(*lane) && lane->job->streams(); });
+}
+
+int64_t ServingModel::running_of(uint64_t tenant) const {
+  return std::ranges::count_if(
+      running_, [&](const Lane* lane) { return lane->job->request.tenant == tenant; });
+}
+
+// Of a tenant that has nothing running, or had when this step was planned.
+bool ServingModel::is_newcomer(const Lane& lane) const {
+  return lane.rows > 0 || (lane.sequence < 0 && lane.job->started == Clock::time_point() &&
+                           running_of(lane.job->request.tenant) == 0);
+}
+
+// Whether a tenant's answers fill more than its part of the steps.
+bool ServingModel::is_crowd(uint64_t tenant) const {
+  const int64_t own = running_of(tenant);
+  return own > kCrowd &&
+         own * scheduler_.tenants() > static_cast<int64_t>(running_.size()) + 1;
+}
+
+// Every second step at most is only for newcomers and those who have less than their part: a tenant
+// with many answers does not make another one wait for them all.
+bool ServingModel::newcomers_wait() const {
+  if (scheduler_.tenants() < 2 || static_cast<int64_t>(running_.size()) <= kCrowd) return false;
+  return std::ranges::any_of(lanes_, [&](const Lane* lane) {
+    return lane != nullptr && lane->sequence < 0 && is_newcomer(*lane);
+  });
 }
 
 RequestId ServingModel::plan(double seconds, Clock::time_point now) {
   pieces_.clear();
   work_ = {};
   expire(now);
+  for_newcomers_ = !for_newcomers_ && newcomers_wait();
   plan_decodes();
-  const size_t answers = pieces_.size();
+  size_t answers = pieces_.size();
   plan_prompts(seconds, now);
+  if (for_newcomers_ && pieces_.size() == answers) {  // there was no place for them
+    for_newcomers_ = false;
+    plan_decodes();
+    answers = pieces_.size();
+    plan_prompts(seconds, now);
+  }
   if (answers > 0) return 0;
   for (const Lane* lane : pieces_)
     if (2 * lane->rows > work_.tokens) return lane->job->id;
@@ -40,7 +82,8 @@ RequestId ServingModel::plan(double seconds, Clock::time_point now) {
 void ServingModel::plan_decodes() {
   for (size_t i = 0; i < running_.size(); ++i) {
     Lane& lane = *running_[i];
-    if (lane.remaining() != 1 || scheduler_.wanted(lane.id) > 0) continue;
+    if (!answers_next(lane) || lane.rows > 0) continue;
+    if (for_newcomers_ && is_crowd(lane.job->request.tenant)) continue;
     if (!make_room_for(lane, lane.computed + 1)) {
       preempt(lane);
       --i;
@@ -70,6 +113,7 @@ void ServingModel::plan_prompts(double seconds, Clock::time_point now) {
 
 // The scheduler deals so many rows to a lane: how many of them this step computes.
 int64_t ServingModel::take_rows(Lane& lane, int64_t rows) {
+  if (for_newcomers_ && !is_newcomer(lane)) return 0;
   if (lane.sequence < 0 && !start(lane)) return 0;
   rows = std::min(rows, lane.remaining() - lane.rows);
   const int64_t from = lane.computed + lane.rows;
@@ -114,12 +158,25 @@ bool ServingModel::start(Lane& lane) {
 void ServingModel::begin(Job& job, Lane& lane) {
   job.started = Clock::now();
   leave_queue(job);
+  count_begin(job.started);
   counts_.running.fetch_add(1, std::memory_order_relaxed);
   job.out.timings.cached_tokens = lane.computed;
   counts_.cached_tokens.fetch_add(lane.computed, std::memory_order_relaxed);
   if (!job.keeps_logits())
     lane.answer = std::make_unique<Answer>(job.request.plan, tokenizer_, job.request.prompt, 0,
                                            job.limit);
+}
+
+// How long it takes from one beginning to the next while others wait.
+void ServingModel::count_begin(Clock::time_point now) {
+  if (last_begin_ != Clock::time_point()) {
+    const double seconds = std::chrono::duration<double>(now - last_begin_).count();
+    begins_ = kBeginsForget * begins_ + 1;
+    begin_seconds_ = kBeginsForget * begin_seconds_ + seconds;
+    counts_.begin_seconds.store(begin_seconds_ / begins_, std::memory_order_relaxed);
+  }
+  const bool others = counts_.waiting.load(std::memory_order_relaxed) > 0;
+  last_begin_ = others ? now : Clock::time_point();
 }
 
 // Whether another lane is computing what this one begins with as well: it is cheaper to wait.
@@ -156,18 +213,14 @@ bool ServingModel::make_room_for(const Lane& lane, int64_t tokens) {
 // for ever.
 bool ServingModel::make_place_for(const Lane& lane) {
   const auto all = static_cast<int64_t>(lane.tokens.size());
-  auto runs = [&](uint64_t of) {
-    return std::ranges::count_if(
-        running_, [&](const Lane* l) { return l->job->request.tenant == of; });
-  };
   const bool first = lane.job->started == Clock::time_point();
   auto gives = [&](const Lane& other) {
     if (other.rows > 0) return false;
     const int32_t above = lane.job->request.priority - other.job->request.priority;
     const bool waits = !other.logits.empty() && lane.rank() < other.rank();
     return above > 0 || waits || other.waits_for(lane) ||
-           (above == 0 && first && runs(lane.job->request.tenant) == 0 &&
-            runs(other.job->request.tenant) > 1);
+           (above == 0 && first && running_of(lane.job->request.tenant) == 0 &&
+            running_of(other.job->request.tenant) > 1);
   };
   while (!cache_->reserve(lane.sequence, all)) {
     int64_t room = options_.cache_tokens;

@@ -321,7 +321,7 @@ TEST_F(ServingTest, SaltsKeepPrefixesApart) {
 }
 
 TEST_F(ServingTest, RefusesWhatCannotBe) {
-  auto model = serve({.queue_max = 2});
+  auto model = serve({.rows_max = 1, .queue_max = 1});
   EXPECT_EQ(ask(*model, {}, greedy(1)).error().code, Code::kInvalid);
   EXPECT_EQ(ask(*model, {1 << 20}, greedy(1)).error().code, Code::kInvalid);
   EXPECT_EQ(ask(*model, {-1}, greedy(1)).error().code, Code::kInvalid);
@@ -338,6 +338,43 @@ TEST_F(ServingTest, RefusesWhatCannotBe) {
   EXPECT_EQ(model->status().refused, 2);
 }
 
+TEST_F(ServingTest, WithoutAQueueOnlyThoseComeInWhoCanBegin) {
+  auto model = serve({.rows_max = 2, .queue_max = 0});
+  const auto first = ask(*model, some_tokens(5), greedy(20));
+  ASSERT_TRUE(first.has_value());
+  ASSERT_TRUE(ask(*model, some_tokens(5), greedy(20)).has_value());
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(ask(*model, some_tokens(5), greedy(1)).error().code, Code::kBusy);
+    EXPECT_EQ(ask(*model, some_tokens(5), greedy(1), {.tenant = 9}).error().code, Code::kBusy);
+    step(*model);
+  }
+  model->cancel(*first);
+  EXPECT_TRUE(ask(*model, some_tokens(5), greedy(1)).has_value());
+  while (model->has_work()) step(*model);
+}
+
+// A tenant's many answers make way for another's first one: it has its first token after the first
+// step, and no stream waits longer than for one step.
+TEST_F(ServingTest, ACrowdDoesNotHoldUpANewcomer) {
+  auto model = serve({.cache_tokens = 40 * kContext});
+  std::vector<RequestId> crowd;
+  for (int i = 0; i < 20; ++i)
+    crowd.push_back(*ask(*model, some_tokens(4, static_cast<TokenId>(i)), greedy(100), {.tenant = 1}));
+  while (model->status().running < 20 || recorder_->of(crowd.back()).tokens.empty()) step(*model);
+  auto tokens = [&](RequestId id) { return recorder_->of(id).tokens[0].size(); };
+  for (uint64_t tenant = 2; tenant < 6; ++tenant) {
+    const size_t before = tokens(crowd[0]);
+    const auto one = ask(*model, some_tokens(30, static_cast<TokenId>(tenant)), greedy(3),
+                         {.tenant = tenant});
+    step(*model, 1);
+    EXPECT_EQ(tokens(*one), 1u);
+    EXPECT_EQ(tokens(crowd[0]), before);
+    step(*model, 1);
+    EXPECT_EQ(tokens(crowd[0]), before + 1);
+  }
+  while (model->has_work()) step(*model);
+}
+
 TEST_F(ServingTest, WhoWaitsTooLongIsToldSo) {
   auto model = serve({.rows_max = 1});
   ASSERT_TRUE(ask(*model, some_tokens(5), greedy(50)).has_value());
@@ -350,6 +387,24 @@ TEST_F(ServingTest, WhoWaitsTooLongIsToldSo) {
   } else {
     EXPECT_EQ(late.error().code, Code::kBusy);
   }
+}
+
+TEST_F(ServingTest, AWaitThatWouldBeTooLongIsForeseen) {
+  auto model = serve({.rows_max = 1});
+  for (int i = 0; i < 8; ++i) ASSERT_TRUE(ask(*model, some_tokens(5), greedy(20)).has_value());
+  EXPECT_EQ(model->expected_wait(), 0);  // nothing is known yet
+  while (model->status().waiting > 4) step(*model);
+  const double seconds = model->expected_wait();
+  EXPECT_GT(seconds, 0);
+  const auto in = [](double s) {
+    return Job::Clock::now() + std::chrono::duration_cast<Job::Clock::duration>(
+                                   std::chrono::duration<double>(s));
+  };
+  auto hopeless = ask(*model, some_tokens(5), greedy(1), {.deadline = in(seconds / 2)});
+  EXPECT_EQ(hopeless.error().code, Code::kBusy);
+  EXPECT_TRUE(ask(*model, some_tokens(5), greedy(1), {.deadline = in(seconds + 100)}).has_value());
+  while (model->has_work()) step(*model);
+  EXPECT_EQ(model->expected_wait(), 0);
 }
 
 TEST_F(ServingTest, TheLastOneCancelledLeavesNothing) {
