@@ -35,6 +35,7 @@ struct TileArgs {
   float* acc;          // [C][kStripRows]
   const uint8_t* ahead;  // weights of the strip to come, of which `fetch` lines are called for
   int fetch;             // with each block
+  int64_t next;          // bytes from x to what the tile after this one begins with
 };
 
 // Exact sums of one group: kLines lines times the digits of C rows, from `digits` on. `minus` has
@@ -111,7 +112,7 @@ void int8_tile(const TileArgs& a) {
     }
 #pragma GCC unroll 6
     for (int c = 0; c < C; ++c) {
-      if constexpr (C == kMaxTileColumns) prefetch(x[c] + C * a.x_stride);  // of the next tile
+      if constexpr (C >= 4) prefetch(x[c] + a.next);
       x[c] += sizeof(ActivationBlock);
     }
   }
@@ -446,6 +447,14 @@ inline int tile_kind(int kind, int64_t left) {
   return kMaxTileColumns == 6 && left == 8 ? kind - 1 : kind;
 }
 
+// Bytes from the x of the tile at row r to that of the next: at row `after`, or where that is beyond
+// the block, at its beginning in the next piece, or in the first piece for the next strip.
+inline int64_t next_tile(const RowBlock& rows, int64_t r, int64_t after, int64_t stride) {
+  if (after < rows.end) return (after - r) * stride;
+  const int64_t values = rows.last ? -rows.k : rows.count;
+  return (rows.row - r) * stride + values / 32 * int64_t{sizeof(ActivationBlock)};
+}
+
 // A block of rows of x times the decoded piece of one strip.
 inline void multiply_block(Strip& s, const RowBlock& rows, float* acc) {
   const MatmulArgs& a = *s.args;
@@ -464,6 +473,7 @@ inline void multiply_block(Strip& s, const RowBlock& rows, float* acc) {
     t.x = static_cast<const std::byte*>(a.x) + r * t.x_stride +
           rows.k / 32 * int64_t{sizeof(ActivationBlock)};
     t.acc = acc + (r - rows.row) * kStripRows;
+    t.next = next_tile(rows, r, r + kTileWidths[kind], t.x_stride);
     t.ahead = s.ahead;
     t.fetch = s.fetch > 0 ? each : 0;
     s.ahead += 64 * t.fetch * t.blocks;
