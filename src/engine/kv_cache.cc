@@ -312,6 +312,23 @@ void KvCache::forget_prefixes() {
   }
 }
 
+int64_t KvCache::pin(SequenceId id, int64_t tokens, PrefixIndex::Time until) {
+  const int64_t pool = groups_.front()->blocks_max;  // the same in all groups
+  const int64_t others = std::max(pool / 2, ceil_div<int64_t>(spared_, kKvBlock) + 1);
+  const auto of_all = static_cast<size_t>(std::max<int64_t>(0, pool - others));
+  std::span<const PrefixNode> path = sequences_[static_cast<size_t>(id)]->nodes;
+  path = path.first(std::min(path.size(), static_cast<size_t>(tokens / kKvBlock)));
+  path = path.first(prefixes_->pinnable(path, static_cast<size_t>(pool / 4), of_all));
+  // Not beyond what can be adopted: blocks of windows may have been given up.
+  const int64_t usable = usable_prefix(path, {});
+  prefixes_->pin(path.first(static_cast<size_t>(usable / kKvBlock)), until);
+  return usable;
+}
+
+int64_t KvCache::tokens_pinned() const {
+  return static_cast<int64_t>(prefixes_->pinned_count()) * kKvBlock;
+}
+
 // Of texts that are in use, the blocks that every window has passed. Who adopts such a text later
 // must go back further.
 bool KvCache::give_up_passed_blocks(size_t g) {
@@ -319,7 +336,7 @@ bool KvCache::give_up_passed_blocks(size_t g) {
   bool any = false;
   prefixes_->for_each([&](PrefixNode node) {
     const std::byte*& block = prefixes_->blocks(node)[g];
-    if (block == nullptr || groups_[g]->owners(block) > 1) return;
+    if (block == nullptr || groups_[g]->owners(block) > 1 || prefixes_->pinned(node)) return;
     groups_[g]->release(block);
     block = nullptr;
     any = true;
@@ -447,6 +464,16 @@ int64_t KvCache::blocks_kept() const {
   return kept;
 }
 
+int64_t KvCache::blocks_pinned() const {
+  int64_t count = 0;
+  const PrefixIndex& index = *prefixes_;
+  index.for_each([&](PrefixNode node) {
+    if (!index.pinned(node)) return;
+    for (const std::byte* block : index.blocks(node)) count += block != nullptr;
+  });
+  return count;
+}
+
 void KvCache::check_integrity() const {
   prefixes_->check_integrity();
   std::unordered_map<PrefixNode, int32_t> users;
@@ -455,7 +482,9 @@ void KvCache::check_integrity() const {
     CHECK(static_cast<int64_t>(sequence->nodes.size()) * kKvBlock <= sequence->length);
     for (PrefixNode node : sequence->nodes) ++users[node];
   }
-  prefixes_->for_each([&](PrefixNode node) { CHECK(prefixes_->users(node) == users[node]); });
+  prefixes_->for_each([&](PrefixNode node) {
+    CHECK(prefixes_->users(node) == users[node] + prefixes_->pinned(node));
+  });
   for (size_t g = 0; g < groups_.size(); ++g) {
     Group& group = *groups_[g];
     std::unordered_map<const std::byte*, int32_t> owners;

@@ -144,6 +144,7 @@ void ServingEngine::Impl::run() {
         if (model->cache().blocks_made() <= kMostCheckedBlocks)
           model->check_integrity();
     worked = false;
+    for (const auto& model : models) model->tend(Job::Clock::now());
     sleep(seen);
   }
 }

@@ -41,6 +41,7 @@ struct ServingModelOptions {
 struct ServingStatus {
   int64_t running = 0, waiting = 0;          // requests
   int64_t cache_blocks = 0, cache_blocks_used = 0, cache_blocks_kept = 0;
+  int64_t cache_blocks_pinned = 0;           // in use or kept
   int64_t prompt_tokens = 0, cached_tokens = 0, generated_tokens = 0;
   int64_t steps = 0, preemptions = 0, refused = 0;
   double tokens_per_second = 0;              // computed, of late; for advice when to come again

@@ -32,6 +32,7 @@ Result<std::shared_ptr<ServingModel>> ServingModel::create(
   o.context = o.context > 0 ? std::min(o.context, model->config.context) : model->config.context;
   o.cache_tokens = std::max(o.cache_tokens, o.context);
   out->cache_ = TRY(KvCache::create(model->program, o.kv, o.cache_tokens));
+  out->cache_->spare_from_pins(o.context);  // whoever needs the most finds room
   out->runner_ = std::make_unique<Runner>(
       std::move(model),
       RunnerOptions{.precision = o.precision, .kernels = kernels, .pool = std::move(pool)});
@@ -226,10 +227,16 @@ void ServingModel::cancel_all() {
 }
 
 ServingModel::Clock::time_point ServingModel::next_deadline() const {
-  auto first = Clock::time_point::max();
+  auto first = cache_->next_unpin();
   for (const auto& job : jobs_)
     if (job->started == Clock::time_point()) first = std::min(first, job->request.deadline);
   return first;
+}
+
+void ServingModel::tend(Clock::time_point now) {
+  if (now < cache_->next_unpin()) return;
+  cache_->unpin(now);
+  publish_status();
 }
 
 void ServingModel::publish_status() {
@@ -239,6 +246,7 @@ void ServingModel::publish_status() {
   put(counts_.blocks, cache_->blocks_made());
   put(counts_.blocks_kept, cache_->blocks_kept());
   put(counts_.blocks_used, cache_->blocks_used());
+  put(counts_.blocks_pinned, cache_->blocks_pinned());
 }
 
 ServingStatus ServingModel::status() const {
@@ -246,6 +254,7 @@ ServingStatus ServingModel::status() const {
   return {.running = get(counts_.running), .waiting = get(counts_.waiting),
           .cache_blocks = cache_->blocks_max(), .cache_blocks_used = get(counts_.blocks_used),
           .cache_blocks_kept = get(counts_.blocks_kept),
+          .cache_blocks_pinned = get(counts_.blocks_pinned),
           .prompt_tokens = get(counts_.prompt_tokens), .cached_tokens = get(counts_.cached_tokens),
           .generated_tokens = get(counts_.generated_tokens), .steps = get(counts_.steps),
           .preemptions = get(counts_.preemptions), .refused = get(counts_.refused),

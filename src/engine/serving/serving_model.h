@@ -50,8 +50,10 @@ class ServingModel {
   bool step(double seconds, Clock::time_point now, const std::atomic<bool>& abort,
             std::atomic<RequestId>& dominating);
   bool has_work() const { return !jobs_.empty(); }
-  // When the first of the waiting requests has to be given up.
+  // When tend() is due: the first of the waiting requests has to be given up, or a pin ends.
   Clock::time_point next_deadline() const;
+  // What has to be done even where no step is: pins whose time has come end.
+  void tend(Clock::time_point now);
 
   ServingStatus status() const;                     // any thread
   int64_t waiting_tokens() const { return counts_.waiting_tokens.load(); }  // any thread
@@ -141,7 +143,7 @@ class ServingModel {
 
   struct Counters {
     std::atomic<int64_t> running{0}, waiting{0}, waiting_tokens{0};
-    std::atomic<int64_t> blocks{0}, blocks_used{0}, blocks_kept{0}, blocks_max{0};
+    std::atomic<int64_t> blocks{0}, blocks_used{0}, blocks_kept{0}, blocks_pinned{0};
     std::atomic<int64_t> prompt_tokens{0}, cached_tokens{0}, generated_tokens{0};
     std::atomic<int64_t> steps{0}, preemptions{0}, refused{0};
     std::atomic<double> rate{0};
