@@ -101,13 +101,12 @@ struct KvCache::Sequence {
   std::vector<PrefixNode> nodes;  // of the first whole blocks, as far as they are known
 };
 
-namespace {
-
-// Of one head in a block: its keys, and then its values.
-size_t head_bytes(const CacheSpec& spec, KvType type) {
-  return static_cast<size_t>(kv_key_bytes(type, spec.key_dim) +
-                             kv_value_bytes(type, spec.value_dim));
+int64_t KvCache::head_bytes(const CacheSpec& spec, KvType type) {
+  const int64_t keys = kv_key_bytes(type, spec.key_dim);
+  return spec.kind == CacheKind::kLatent ? keys : keys + kv_value_bytes(type, spec.value_dim);
 }
+
+namespace {
 
 // The first block that a position >= `length` can still see through a window.
 int64_t first_visible_block(int64_t length, int32_t window) {
@@ -122,9 +121,10 @@ Result<std::unique_ptr<KvCache>> KvCache::create(const Program& program, KvType 
   cache->type_ = type;
   cache->specs_ = program.caches;
   for (const CacheSpec& spec : program.caches) {
-    if (spec.kind != CacheKind::kFull && spec.kind != CacheKind::kWindowed)
+    if (spec.kind == CacheKind::kRecurrent)
       return fail(Code::kUnsupported, "layer {} needs a kind of cache that is not built yet",
                   spec.layer);
+    CHECK(spec.kind != CacheKind::kLatent || spec.value_dim <= spec.key_dim);
     auto same = [&](const std::unique_ptr<Group>& g) {
       return g->kind == spec.kind && g->window == spec.window;
     };
@@ -140,7 +140,7 @@ Result<std::unique_ptr<KvCache>> KvCache::create(const Program& program, KvType 
     Group& group = **it;
     cache->group_of_.push_back(static_cast<int32_t>(it - cache->groups_.begin()));
     cache->layer_offset_.push_back(group.block_bytes);
-    group.block_bytes += static_cast<size_t>(spec.kv_heads) * head_bytes(spec, type);
+    group.block_bytes += static_cast<size_t>(spec.kv_heads * head_bytes(spec, type));
   }
   cache->prefixes_ = std::make_unique<PrefixIndex>(cache->groups_.size());
   return cache;
@@ -273,10 +273,11 @@ std::span<const std::byte* const> KvCache::blocks(SequenceId id, int32_t index) 
 // A head's values follow its keys: attention reads both, and longer pieces are read faster.
 size_t KvCache::key_offset(int32_t index, int32_t kv_head) const {
   return layer_offset_[static_cast<size_t>(index)] +
-         static_cast<size_t>(kv_head) * head_bytes(spec(index), type_);
+         static_cast<size_t>(kv_head * head_bytes(spec(index), type_));
 }
 
 size_t KvCache::value_offset(int32_t index, int32_t kv_head) const {
+  if (spec(index).kind == CacheKind::kLatent) return key_offset(index, kv_head);
   return key_offset(index, kv_head) +
          static_cast<size_t>(kv_key_bytes(type_, spec(index).key_dim));
 }
@@ -285,7 +286,8 @@ double KvCache::bytes_per_number(const Program& program, KvType type) {
   double bytes = 0, numbers = 0;
   for (const CacheSpec& spec : program.caches) {
     bytes += spec.kv_heads * static_cast<double>(head_bytes(spec, type)) / kKvBlock;
-    numbers += spec.kv_heads * static_cast<double>(spec.key_dim + spec.value_dim);
+    const int32_t values = spec.kind == CacheKind::kLatent ? 0 : spec.value_dim;
+    numbers += spec.kv_heads * static_cast<double>(spec.key_dim + values);
   }
   return numbers > 0 ? bytes / numbers : 0;
 }

@@ -68,12 +68,15 @@ class KvCache {
   int64_t rewind(SequenceId sequence, int64_t tokens);
 
   // The block list that cache `index` of the program uses, and where its keys and values of one
-  // head lie inside each block.
+  // head lie inside each block. Values of a latent cache have no place of their own: the first
+  // value_dim numbers of a key are the value, stored as kernels/kv.h has it for keys.
   std::span<const std::byte* const> blocks(SequenceId sequence, int32_t index) const;
   size_t key_offset(int32_t index, int32_t kv_head) const;
   size_t value_offset(int32_t index, int32_t kv_head) const;
 
   KvType type() const { return type_; }
+  // Of one head in a block: its keys, and its values where they are not the keys' own numbers.
+  static int64_t head_bytes(const CacheSpec& spec, KvType type);
   // What the caches of a program take for a number of a key or value, scales included.
   static double bytes_per_number(const Program& program, KvType type);
   // Blocks that sequences hold, those that are kept only to be adopted, and those that are pinned,
