@@ -129,7 +129,8 @@ TEST(OllamaParse, Generate) {
     "system": "S", "template": "{{ .Prompt }}", "context": [1, 2.0, 3], "think": "high",
     "stream": false, "truncate": false, "shift": false, "logprobs": true,
     "keep_alive": "10m", "cache_pin": 60, "options": {"num_ctx": 4096, "stop": ["a", "b"],
-    "temperature": 0, "num_predict": -1, "use_mmap": true, "numa": false, "num_keep": 24}})").value();
+    "temperature": 0, "num_predict": -1, "use_mmap": true, "numa": false,
+    "num_keep": 24}})").value();
   EXPECT_EQ(*request.suffix, "return 1");
   EXPECT_EQ(*request.system, "S");
   EXPECT_EQ(*request.template_text, "{{ .Prompt }}");

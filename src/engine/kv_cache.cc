@@ -78,10 +78,14 @@ struct KvCache::Group {
     return block;
   }
 
+  // The slab that a block lies in, as its owners' numbers.
+  int32_t* slab_of(const std::byte* block) const {
+    return reinterpret_cast<int32_t*>(reinterpret_cast<uintptr_t>(block) & ~(slab_unit() - 1));
+  }
   int32_t& owners(const std::byte* block) const {
-    const auto at = reinterpret_cast<uintptr_t>(block);
-    const uintptr_t slab = at & ~(slab_unit() - 1);
-    return reinterpret_cast<int32_t*>(slab)[(at - slab - kHeader) / stride()];
+    int32_t* slab = slab_of(block);
+    const auto at = static_cast<size_t>(block - reinterpret_cast<std::byte*>(slab)) - kHeader;
+    return slab[at / stride()];
   }
   const std::byte* share(const std::byte* block) {
     ++owners(block);
@@ -90,6 +94,32 @@ struct KvCache::Group {
   // One owner less; the last one gives it back.
   void release(const std::byte* block) {
     if (--owners(block) == 0) free.push_back(const_cast<std::byte*>(block));
+  }
+
+  // Gives slabs whose blocks are all free back to the system, so many at most; returns how many.
+  int64_t give_back(int64_t most) {
+    constexpr int32_t kGone = -1;  // in place of the first number
+    auto numbers = [](const Slab& slab) {
+      return std::span(static_cast<int32_t*>(slab.base), kSlabBlocks);
+    };
+    int64_t count = 0;
+    for (const Slab& slab : slabs) {
+      if (count == most) break;
+      if (std::ranges::any_of(numbers(slab), [](int32_t owners) { return owners != 0; })) continue;
+      numbers(slab)[0] = kGone;
+      ++count;
+    }
+    if (count == 0) return 0;
+    std::erase_if(free, [&](const std::byte* block) { return *slab_of(block) == kGone; });
+    for (size_t i = slabs.size(); i-- > 0;) {
+      const Slab slab = slabs[i];
+      if (numbers(slab)[0] != kGone) continue;
+      blocks_made -= static_cast<int64_t>((slab.bytes - kHeader) / stride());
+      slabs[i] = slabs.back();
+      slabs.pop_back();
+      munmap(slab.base, slab.bytes);
+    }
+    return count;
   }
 };
 
@@ -312,6 +342,12 @@ bool KvCache::give_up_one_prefix() {
 void KvCache::forget_prefixes() {
   while (give_up_one_prefix()) {
   }
+}
+
+int64_t KvCache::give_back(int64_t slabs) {
+  int64_t given = 0;
+  for (auto& group : groups_) given += group->give_back(slabs - given);
+  return given;
 }
 
 int64_t KvCache::pin(SequenceId id, int64_t tokens, PrefixIndex::Time until) {

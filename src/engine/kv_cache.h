@@ -54,6 +54,9 @@ class KvCache {
   int64_t tokens_pinned() const;
   // Gives up all that no sequence uses and no pin keeps.
   void forget_prefixes();
+  // Gives memory of free blocks back to the system, in slabs of 64 that have no other blocks.
+  // Returns how many slabs: `slabs` at most, fewer where there are no more.
+  int64_t give_back(int64_t slabs);
   // Room for so many sequences of `tokens_each` positions, where that is more than before.
   void grow(int64_t sequences, int64_t tokens_each);
 

@@ -10,6 +10,7 @@
 // All public functions may be called from any thread.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -35,6 +36,8 @@ struct ServingModelOptions {
   int64_t rows_max = 1024;   // sequences that are computed in one step
   int64_t queue_max = 512;   // requests that wait
   int64_t prompt_rows = 512;  // of prompts in one step at most
+  // After so long without requests the cache gives back the memory of what only prefixes keep.
+  std::chrono::milliseconds idle_time = std::chrono::minutes(10);
 };
 
 // Counts since the model was added, and what is so now.

@@ -13,6 +13,8 @@ double seconds_between(Job::Clock::time_point from, Job::Clock::time_point to) {
   return from == Job::Clock::time_point() ? 0 : std::chrono::duration<double>(to - from).count();
 }
 
+constexpr int64_t kSlabsAtOnce = 4;  // are given back, which takes milliseconds
+
 // The conversation of those that do not name one: what the prompt begins with.
 uint64_t beginning_of(std::span<const TokenId> prompt) {
   uint64_t hash = 0xcbf29ce484222325;  // FNV-1a
@@ -228,14 +230,20 @@ void ServingModel::cancel_all() {
 
 ServingModel::Clock::time_point ServingModel::next_deadline() const {
   auto first = cache_->next_unpin();
+  if (jobs_.empty() && !lean_) first = std::min(first, worked_ + options_.idle_time);
   for (const auto& job : jobs_)
     if (job->started == Clock::time_point()) first = std::min(first, job->request.deadline);
   return first;
 }
 
 void ServingModel::tend(Clock::time_point now) {
-  if (now < cache_->next_unpin()) return;
+  if (now < next_deadline()) return;
+  if (now >= cache_->next_unpin()) lean_ = false;
   cache_->unpin(now);
+  if (jobs_.empty() && !lean_ && now >= worked_ + options_.idle_time) {
+    cache_->forget_prefixes();
+    lean_ = cache_->give_back(kSlabsAtOnce) < kSlabsAtOnce;
+  }
   publish_status();
 }
 

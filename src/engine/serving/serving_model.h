@@ -50,9 +50,10 @@ class ServingModel {
   bool step(double seconds, Clock::time_point now, const std::atomic<bool>& abort,
             std::atomic<RequestId>& dominating);
   bool has_work() const { return !jobs_.empty(); }
-  // When tend() is due: the first of the waiting requests has to be given up, or a pin ends.
+  // When the next thing has to be done that waits for no command: the first of the waiting requests
+  // is given up (by a step), a pin ends, or memory goes back.
   Clock::time_point next_deadline() const;
-  // What has to be done even where no step is: pins whose time has come end.
+  // What is due of it where there is no work; a little at a time, so that other models go on.
   void tend(Clock::time_point now);
 
   ServingStatus status() const;                     // any thread
@@ -124,6 +125,8 @@ class ServingModel {
   std::vector<std::unique_ptr<Job>> jobs_;  // in the order in which they came
   std::vector<Lane*> lanes_;                // by id; nullptr: free
   std::vector<int32_t> spare_lanes_;
+  Clock::time_point worked_;                // when the last step ended
+  bool lean_ = true;                        // the cache has nothing to give back
   std::vector<Lane*> running_;              // with a place in the cache, the most deserving first
 
   // Of the step that runs.

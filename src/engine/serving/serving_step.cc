@@ -23,6 +23,8 @@ bool ServingModel::step(double seconds, Clock::time_point now, const std::atomic
   build_batch();
   auto ran = runner_->forward(batch_, *cache_, logits_sink_, &abort);
   const auto end = Clock::now();
+  worked_ = end;
+  lean_ = false;
   if (!ran) {
     for (Lane* lane : pieces_) {
       lane->rows = 0;

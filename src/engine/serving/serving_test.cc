@@ -161,8 +161,8 @@ class ServingTest : public TinySession {
     EXPECT_EQ(model->cache().blocks_used(), 0);
     model->tend(Job::Clock::time_point::max());
     EXPECT_EQ(model->status().cache_blocks_pinned, 0);
-    model->cache().forget_prefixes();
     EXPECT_EQ(model->cache().blocks_kept(), 0);
+    EXPECT_EQ(model->cache().blocks_made(), 0);
     for (const auto& [id, which] : asked) check(id, questions_[which], seed);
   }
 
@@ -330,7 +330,7 @@ TEST_F(ServingTest, SaltsKeepPrefixesApart) {
 
 // However much others ask, the prompt stays for as long as it was asked to, and no longer.
 TEST_F(ServingTest, APinnedPromptStays) {
-  auto model = serve({.cache_tokens = 8 * kContext});
+  auto model = serve({.cache_tokens = 8 * kContext, .idle_time = std::chrono::hours(9)});
   const std::vector<TokenId> prompt = some_tokens(130);
   auto run = [&](const std::vector<TokenId>& tokens, std::chrono::seconds pin) {
     auto id = ask(*model, tokens, greedy(2), {.pin = pin});
@@ -355,9 +355,44 @@ TEST_F(ServingTest, APinnedPromptStays) {
   EXPECT_EQ(model->status().cache_blocks_pinned, 4);  // the longer one of both
   model->tend(end);
   EXPECT_EQ(model->status().cache_blocks_pinned, 0);
-  EXPECT_EQ(model->next_deadline(), Job::Clock::time_point::max());
+  EXPECT_GT(model->next_deadline(), end + std::chrono::hours(7));
   flood();
   EXPECT_EQ(run(prompt, {}).cached_tokens, 0);
+}
+
+TEST_F(ServingTest, AnIdleModelGivesItsMemoryBack) {
+  auto model = serve({.context = 256, .cache_tokens = 80 * 256});
+  EXPECT_EQ(model->next_deadline(), Job::Clock::time_point::max());
+  auto run = [&](TokenId which, std::chrono::seconds pin) {
+    auto id = ask(*model, some_tokens(200, which), greedy(2), {.pin = pin});
+    EXPECT_TRUE(id.has_value());
+    while (model->has_work()) step(*model);
+    return recorder_->of(*id).done->timings.cached_tokens;
+  };
+  for (TokenId i = 0; i < 90; ++i) run(i, {});  // more slabs than go at once
+  run(99, std::chrono::hours(1));
+  const int64_t before = model->cache_bytes(false);
+  const auto due = model->next_deadline();
+  EXPECT_GT(due, Job::Clock::now() + std::chrono::minutes(9));
+  model->tend(due - std::chrono::seconds(1));
+  EXPECT_EQ(model->cache_bytes(false), before);
+  auto tend_all = [&](Job::Clock::time_point now) {
+    for (int i = 0; i < 100 && model->next_deadline() <= now; ++i) model->tend(now);
+    model->check_integrity();
+  };
+  model->tend(due);
+  EXPECT_LE(model->next_deadline(), due);  // there is more
+  EXPECT_LT(model->cache_bytes(false), before);
+  tend_all(due);
+  EXPECT_EQ(model->status().cache_blocks_kept, 200 / kKvBlock);  // the pinned ones
+  EXPECT_LE(model->cache_bytes(false), before / 4);
+  EXPECT_EQ(run(99, {}), 200 / kKvBlock * kKvBlock);
+  EXPECT_EQ(run(38, {}), 0);
+  tend_all(Job::Clock::time_point::max() - std::chrono::hours(1));
+  EXPECT_EQ(model->cache_bytes(false), 0);
+  EXPECT_EQ(model->next_deadline(), Job::Clock::time_point::max());
+  EXPECT_EQ(run(38, {}), 0);
+  EXPECT_EQ(run(38, {}), 200 / kKvBlock * kKvBlock);
 }
 
 // Pins of many owners leave room for a whole context.
