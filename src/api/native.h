@@ -75,8 +75,11 @@ struct GenerateRequest {
   bool echo = false;                     // the prompt is part of the answer
   bool truncate = false;                 // a chat that does not fit loses its oldest messages
   std::string user, cache_salt;
+  int64_t cache_pin_s = 0;               // keep the prompt in the cache for so long
   int32_t priority = 0;
 };
+
+constexpr int64_t kCachePinMax = 86400;  // seconds
 
 // What the server knows of a request when it answers.
 struct AnswerInfo {
@@ -100,6 +103,7 @@ struct AnswerDelta {
 struct Usage {
   int64_t prompt_tokens = 0;     // of all prompts, those found in the cache among them
   int64_t cached_tokens = 0;
+  int64_t pinned_tokens = 0;     // of what cache_pin_s asked for
   int64_t generated_tokens = 0;  // of all choices
   int64_t reasoning_tokens = 0;
   // Nanoseconds: since the request came; waiting for the model's load; prompt; answer.

@@ -26,6 +26,7 @@ struct Fields {
   const Json* tools = nullptr;
   const Json* images = nullptr;
   const Json* keep_alive = nullptr;
+  const Json* cache_pin = nullptr;
   const Json* options = nullptr;
   const Json* think = nullptr;
   const Json* top_logprobs = nullptr;
@@ -42,6 +43,7 @@ constexpr FieldRow<Fields> kGenerateRows[] = {
     {"raw", &Fields::raw},
     {"format", &Fields::format},
     {"keep_alive", &Fields::keep_alive},
+    {"cache_pin", &Fields::cache_pin},
     {"images", &Fields::images},
     {"options", &Fields::options},
     {"think", &Fields::think},
@@ -59,6 +61,7 @@ constexpr FieldRow<Fields> kChatRows[] = {
     {"stream", &Fields::stream},
     {"format", &Fields::format},
     {"keep_alive", &Fields::keep_alive},
+    {"cache_pin", &Fields::cache_pin},
     {"options", &Fields::options},
     {"think", &Fields::think},
     {"truncate", &Fields::truncate},
@@ -239,6 +242,8 @@ ApiResult<void> take_common(const Fields& fields, GenerateRequest& out) {
   out.think = TRY(read_think(fields.think));
   if (fields.keep_alive != nullptr)
     out.keep_alive = TRY(parse_ollama_keep_alive(*fields.keep_alive));
+  if (fields.cache_pin != nullptr)  // not Ollama's, but ours
+    out.cache_pin_s = TRY(whole_number("cache_pin", *fields.cache_pin, 0, kCachePinMax));
   return {};
 }
 

@@ -128,8 +128,9 @@ TEST(OllamaParse, Generate) {
   auto request = generate(R"({"model": "m", "prompt": "def f(", "suffix": "return 1",
     "system": "S", "template": "{{ .Prompt }}", "context": [1, 2.0, 3], "think": "high",
     "stream": false, "truncate": false, "shift": false, "logprobs": true,
-    "keep_alive": "10m", "options": {"num_ctx": 4096, "stop": ["a", "b"], "temperature": 0,
-    "num_predict": -1, "use_mmap": true, "numa": false, "num_keep": 24}})").value();
+    "keep_alive": "10m", "cache_pin": 60, "options": {"num_ctx": 4096, "stop": ["a", "b"],
+    "temperature": 0, "num_predict": -1, "use_mmap": true, "numa": false,
+    "num_keep": 24}})").value();
   EXPECT_EQ(*request.suffix, "return 1");
   EXPECT_EQ(*request.system, "S");
   EXPECT_EQ(*request.template_text, "{{ .Prompt }}");
@@ -139,6 +140,7 @@ TEST(OllamaParse, Generate) {
   EXPECT_EQ(request.parameters.text("overflow"), "error");
   EXPECT_EQ(request.parameters.integer("logprobs"), 0);
   EXPECT_EQ(request.keep_alive->seconds, 600);
+  EXPECT_EQ(request.cache_pin_s, 60);
   EXPECT_EQ(request.parameters.integer("num_ctx"), 4096);
   EXPECT_EQ(request.parameters.list("stop"), (std::vector<std::string>{"a", "b"}));
   EXPECT_EQ(request.parameters.number("temperature"), 0);
@@ -254,8 +256,24 @@ std::vector<Sweep> common_sweeps() {
       {"top_logprobs", {"0", "1", "20", "2.0"}},
       {"keep_alive", {"0", "1", "-1", "20", "21", "2.0", "2.5", "1e19", "-1e300",
                       "9223372036854775807", "\"5m\""}},
+      {"cache_pin", {"0", "1", "20", "21", "2.0"}},
       {"options", {"{}", "{\"a\": 1}"}},
   };
+}
+
+TEST(OllamaParse, CachePin) {
+  EXPECT_EQ(generate_with(R"("x": 1)")->cache_pin_s, 0);
+  EXPECT_EQ(generate_with(R"("cache_pin": 86400)")->cache_pin_s, 86400);
+  EXPECT_EQ(chat_with(R"("cache_pin": 86400)")->cache_pin_s, 86400);
+  for (const char* bad : {"-1", "86401", "0.5", "1e300", "\"1h\"", "true", "[]"})
+    for (auto with : {generate_with, chat_with}) {
+      auto parsed = with(fmt::format(R"("cache_pin": {})", bad));
+      ASSERT_FALSE(parsed) << bad;
+      EXPECT_EQ(parsed.error().param, "cache_pin") << bad;
+      EXPECT_EQ(ollama_error(parsed.error()).status, 400);
+    }
+  // A field of the request, not one of its options.
+  EXPECT_EQ(chat_with(R"("options": {"cache_pin": 5})")->cache_pin_s, 0);
 }
 
 TEST(OllamaParse, SweepGenerate) {

@@ -206,6 +206,13 @@ ApiResult<void> note(Reading& r, const FieldRow&, const Json& value) {
   return {};
 }
 
+template <auto Member>
+ApiResult<void> whole(Reading& r, const FieldRow& field, const Json& value) {
+  r.out.*Member = TRY(read_int(value, field.name, static_cast<int64_t>(field.min),
+                               static_cast<int64_t>(field.max)));
+  return {};
+}
+
 // An empty one is none, as editors send it at the end of a file.
 ApiResult<void> read_suffix(Reading& r, const FieldRow& field, const Json& value) {
   std::string suffix = TRY(read_string(value, field.name, kSuffixBytesMax));
@@ -382,6 +389,8 @@ constexpr FieldRow kFields[] = {
     {"structured_outputs", not_built},
     {"return_token_ids", only<false>},
     {"return_tokens_as_token_ids", only<false>},
+    // ours
+    {"cache_pin", whole<&GenerateRequest::cache_pin_s>, kBoth, {}, 0, kCachePinMax},
     // llama.cpp's
     {"grammar", not_built},
     {"json_schema", not_built},

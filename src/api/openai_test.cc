@@ -311,7 +311,12 @@ TEST(OpenAiParse, KeepAliveAndWhoAsks) {
   }
   for (const char* bad : {"\"\"", "\"m\"", "\"1x\"", "true", "[]", "\"1h2\"", "\"-\"", "\"1..2s\""})
     EXPECT_EQ(refused(chat(std::string("\"keep_alive\":") + bad)), "keep_alive") << bad;
+  for (const char* bad : {"-1", "86401", "1.5", "\"1h\"", "true", "1e300"})
+    EXPECT_EQ(refused(chat(std::string("\"cache_pin\":") + bad)), "cache_pin") << bad;
+  EXPECT_EQ(chat("\"cache_pin\":0")->cache_pin_s, 0);
+  EXPECT_EQ(chat("\"cache_pin\":86400")->cache_pin_s, 86400);
   auto request = chat("\"user\":\"u\",\"cache_salt\":\"s\",\"priority\":-3");
+  EXPECT_EQ(request->cache_pin_s, 0);
   EXPECT_EQ(request->user, "u");
   EXPECT_EQ(request->cache_salt, "s");
   EXPECT_EQ(request->priority, 3);  // vLLM's lower numbers go first
@@ -496,7 +501,8 @@ constexpr const char* kFull =
         "presence_penalty":1,"user":"u","reasoning_effort":"low","tools":[],"top_k":5,
         "stop_token_ids":[1,2],"chat_template_kwargs":{"enable_thinking":true},
         "options":{"num_ctx":4096,"stop":["x"]},"keep_alive":"5m","samplers":["top_k"],
-        "response_format":{"type":"text"},"priority":1,"cache_salt":"s","bad_words":["w"],)";
+        "response_format":{"type":"text"},"priority":1,"cache_salt":"s","cache_pin":60,
+        "bad_words":["w"],)";
 
 void check_mutant(const Json& body, bool as_chat) {
   auto request = as_chat ? parse_openai_chat(body) : parse_openai_completion(body);

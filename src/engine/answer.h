@@ -20,6 +20,7 @@ struct Timings {
   int64_t prompt_tokens = 0;   // all of the prompt that there was room for
   int64_t dropped_tokens = 0;  // of the prompt, where the context slid over them
   int64_t cached_tokens = 0;   // of those, found in the cache
+  int64_t pinned_tokens = 0;   // of the prompt, pinned in the cache for a while
   int64_t generated_tokens = 0;
   double prompt_s = 0, generate_s = 0;
 };

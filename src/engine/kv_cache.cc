@@ -78,10 +78,14 @@ struct KvCache::Group {
     return block;
   }
 
+  // The slab that a block lies in, as its owners' numbers.
+  int32_t* slab_of(const std::byte* block) const {
+    return reinterpret_cast<int32_t*>(reinterpret_cast<uintptr_t>(block) & ~(slab_unit() - 1));
+  }
   int32_t& owners(const std::byte* block) const {
-    const auto at = reinterpret_cast<uintptr_t>(block);
-    const uintptr_t slab = at & ~(slab_unit() - 1);
-    return reinterpret_cast<int32_t*>(slab)[(at - slab - kHeader) / stride()];
+    int32_t* slab = slab_of(block);
+    const auto at = static_cast<size_t>(block - reinterpret_cast<std::byte*>(slab)) - kHeader;
+    return slab[at / stride()];
   }
   const std::byte* share(const std::byte* block) {
     ++owners(block);
@@ -90,6 +94,32 @@ struct KvCache::Group {
   // One owner less; the last one gives it back.
   void release(const std::byte* block) {
     if (--owners(block) == 0) free.push_back(const_cast<std::byte*>(block));
+  }
+
+  // Gives slabs whose blocks are all free back to the system, so many at most; returns how many.
+  int64_t give_back(int64_t most) {
+    constexpr int32_t kGone = -1;  // in place of the first number
+    auto numbers = [](const Slab& slab) {
+      return std::span(static_cast<int32_t*>(slab.base), kSlabBlocks);
+    };
+    int64_t count = 0;
+    for (const Slab& slab : slabs) {
+      if (count == most) break;
+      if (std::ranges::any_of(numbers(slab), [](int32_t owners) { return owners != 0; })) continue;
+      numbers(slab)[0] = kGone;
+      ++count;
+    }
+    if (count == 0) return 0;
+    std::erase_if(free, [&](const std::byte* block) { return *slab_of(block) == kGone; });
+    for (size_t i = slabs.size(); i-- > 0;) {
+      const Slab slab = slabs[i];
+      if (numbers(slab)[0] != kGone) continue;
+      blocks_made -= static_cast<int64_t>((slab.bytes - kHeader) / stride());
+      slabs[i] = slabs.back();
+      slabs.pop_back();
+      munmap(slab.base, slab.bytes);
+    }
+    return count;
   }
 };
 
@@ -101,13 +131,12 @@ struct KvCache::Sequence {
   std::vector<PrefixNode> nodes;  // of the first whole blocks, as far as they are known
 };
 
-namespace {
-
-// Of one head in a block: its keys, and then its values.
-size_t head_bytes(const CacheSpec& spec, KvType type) {
-  return static_cast<size_t>(kv_key_bytes(type, spec.key_dim) +
-                             kv_value_bytes(type, spec.value_dim));
+int64_t KvCache::head_bytes(const CacheSpec& spec, KvType type) {
+  const int64_t keys = kv_key_bytes(type, spec.key_dim);
+  return spec.kind == CacheKind::kLatent ? keys : keys + kv_value_bytes(type, spec.value_dim);
 }
+
+namespace {
 
 // The first block that a position >= `length` can still see through a window.
 int64_t first_visible_block(int64_t length, int32_t window) {
@@ -122,9 +151,10 @@ Result<std::unique_ptr<KvCache>> KvCache::create(const Program& program, KvType 
   cache->type_ = type;
   cache->specs_ = program.caches;
   for (const CacheSpec& spec : program.caches) {
-    if (spec.kind != CacheKind::kFull && spec.kind != CacheKind::kWindowed)
+    if (spec.kind == CacheKind::kRecurrent)
       return fail(Code::kUnsupported, "layer {} needs a kind of cache that is not built yet",
                   spec.layer);
+    CHECK(spec.kind != CacheKind::kLatent || spec.value_dim <= spec.key_dim);
     auto same = [&](const std::unique_ptr<Group>& g) {
       return g->kind == spec.kind && g->window == spec.window;
     };
@@ -140,7 +170,7 @@ Result<std::unique_ptr<KvCache>> KvCache::create(const Program& program, KvType 
     Group& group = **it;
     cache->group_of_.push_back(static_cast<int32_t>(it - cache->groups_.begin()));
     cache->layer_offset_.push_back(group.block_bytes);
-    group.block_bytes += static_cast<size_t>(spec.kv_heads) * head_bytes(spec, type);
+    group.block_bytes += static_cast<size_t>(spec.kv_heads * head_bytes(spec, type));
   }
   cache->prefixes_ = std::make_unique<PrefixIndex>(cache->groups_.size());
   return cache;
@@ -273,10 +303,11 @@ std::span<const std::byte* const> KvCache::blocks(SequenceId id, int32_t index) 
 // A head's values follow its keys: attention reads both, and longer pieces are read faster.
 size_t KvCache::key_offset(int32_t index, int32_t kv_head) const {
   return layer_offset_[static_cast<size_t>(index)] +
-         static_cast<size_t>(kv_head) * head_bytes(spec(index), type_);
+         static_cast<size_t>(kv_head * head_bytes(spec(index), type_));
 }
 
 size_t KvCache::value_offset(int32_t index, int32_t kv_head) const {
+  if (spec(index).kind == CacheKind::kLatent) return key_offset(index, kv_head);
   return key_offset(index, kv_head) +
          static_cast<size_t>(kv_key_bytes(type_, spec(index).key_dim));
 }
@@ -285,7 +316,8 @@ double KvCache::bytes_per_number(const Program& program, KvType type) {
   double bytes = 0, numbers = 0;
   for (const CacheSpec& spec : program.caches) {
     bytes += spec.kv_heads * static_cast<double>(head_bytes(spec, type)) / kKvBlock;
-    numbers += spec.kv_heads * static_cast<double>(spec.key_dim + spec.value_dim);
+    const int32_t values = spec.kind == CacheKind::kLatent ? 0 : spec.value_dim;
+    numbers += spec.kv_heads * static_cast<double>(spec.key_dim + values);
   }
   return numbers > 0 ? bytes / numbers : 0;
 }
@@ -312,6 +344,29 @@ void KvCache::forget_prefixes() {
   }
 }
 
+int64_t KvCache::give_back(int64_t slabs) {
+  int64_t given = 0;
+  for (auto& group : groups_) given += group->give_back(slabs - given);
+  return given;
+}
+
+int64_t KvCache::pin(SequenceId id, int64_t tokens, PrefixIndex::Time until) {
+  const int64_t pool = groups_.front()->blocks_max;  // the same in all groups
+  const int64_t others = std::max(pool / 2, ceil_div<int64_t>(spared_, kKvBlock) + 1);
+  const auto of_all = static_cast<size_t>(std::max<int64_t>(0, pool - others));
+  std::span<const PrefixNode> path = sequences_[static_cast<size_t>(id)]->nodes;
+  path = path.first(std::min(path.size(), static_cast<size_t>(tokens / kKvBlock)));
+  path = path.first(prefixes_->pinnable(path, static_cast<size_t>(pool / 4), of_all));
+  // Not beyond what can be adopted: blocks of windows may have been given up.
+  const int64_t usable = usable_prefix(path, {});
+  prefixes_->pin(path.first(static_cast<size_t>(usable / kKvBlock)), until);
+  return usable;
+}
+
+int64_t KvCache::tokens_pinned() const {
+  return static_cast<int64_t>(prefixes_->pinned_count()) * kKvBlock;
+}
+
 // Of texts that are in use, the blocks that every window has passed. Who adopts such a text later
 // must go back further.
 bool KvCache::give_up_passed_blocks(size_t g) {
@@ -319,7 +374,7 @@ bool KvCache::give_up_passed_blocks(size_t g) {
   bool any = false;
   prefixes_->for_each([&](PrefixNode node) {
     const std::byte*& block = prefixes_->blocks(node)[g];
-    if (block == nullptr || groups_[g]->owners(block) > 1) return;
+    if (block == nullptr || groups_[g]->owners(block) > 1 || prefixes_->pinned(node)) return;
     groups_[g]->release(block);
     block = nullptr;
     any = true;
@@ -447,6 +502,16 @@ int64_t KvCache::blocks_kept() const {
   return kept;
 }
 
+int64_t KvCache::blocks_pinned() const {
+  int64_t count = 0;
+  const PrefixIndex& index = *prefixes_;
+  index.for_each([&](PrefixNode node) {
+    if (!index.pinned(node)) return;
+    for (const std::byte* block : index.blocks(node)) count += block != nullptr;
+  });
+  return count;
+}
+
 void KvCache::check_integrity() const {
   prefixes_->check_integrity();
   std::unordered_map<PrefixNode, int32_t> users;
@@ -455,7 +520,9 @@ void KvCache::check_integrity() const {
     CHECK(static_cast<int64_t>(sequence->nodes.size()) * kKvBlock <= sequence->length);
     for (PrefixNode node : sequence->nodes) ++users[node];
   }
-  prefixes_->for_each([&](PrefixNode node) { CHECK(prefixes_->users(node) == users[node]); });
+  prefixes_->for_each([&](PrefixNode node) {
+    CHECK(prefixes_->users(node) == users[node] + prefixes_->pinned(node));
+  });
   for (size_t g = 0; g < groups_.size(); ++g) {
     Group& group = *groups_[g];
     std::unordered_map<const std::byte*, int32_t> owners;

@@ -4,7 +4,8 @@
 // as soon as no later position can see them. Sequences that came from one by fork() share its
 // blocks until one of them writes; so do those that begin alike, through an index of what was
 // computed before (prefix_index.h), whose blocks are given up, the least recently used first, when
-// the pool is spent.
+// the pool is spent. What is pinned there stays until its time has come: of an owner's a quarter of
+// the pool at most, of all owners' a half.
 //
 // One thread at a time (the engine's); kernels only read and write through the addresses.
 #pragma once
@@ -42,8 +43,20 @@ class KvCache {
   // positions [0, length()). Only new blocks cost something. Before a salt is given by adopt() it
   // is 0.
   void publish(SequenceId sequence, std::span<const TokenId> tokens);
-  // Gives up all that no sequence uses.
+  // Pins what is known of the sequence's positions below `tokens`, until a time: whole blocks, as
+  // many from the beginning on as the limits allow. Returns how many positions that are.
+  int64_t pin(SequenceId sequence, int64_t tokens, PrefixIndex::Time until);
+  // All pins leave so many positions of the pool to others; 0 before it is called.
+  void spare_from_pins(int64_t tokens) { spared_ = tokens; }
+  // Ends the pins whose time has come, of which none has before next_unpin().
+  void unpin(PrefixIndex::Time now) { prefixes_->unpin(now); }
+  PrefixIndex::Time next_unpin() const { return prefixes_->next_unpin(); }
+  int64_t tokens_pinned() const;
+  // Gives up all that no sequence uses and no pin keeps.
   void forget_prefixes();
+  // Gives memory of free blocks back to the system, in slabs of 64 that have no other blocks.
+  // Returns how many slabs: `slabs` at most, fewer where there are no more.
+  int64_t give_back(int64_t slabs);
   // Room for so many sequences of `tokens_each` positions, where that is more than before.
   void grow(int64_t sequences, int64_t tokens_each);
 
@@ -58,17 +71,22 @@ class KvCache {
   int64_t rewind(SequenceId sequence, int64_t tokens);
 
   // The block list that cache `index` of the program uses, and where its keys and values of one
-  // head lie inside each block.
+  // head lie inside each block. Values of a latent cache have no place of their own: the first
+  // value_dim numbers of a key are the value, stored as kernels/kv.h has it for keys.
   std::span<const std::byte* const> blocks(SequenceId sequence, int32_t index) const;
   size_t key_offset(int32_t index, int32_t kv_head) const;
   size_t value_offset(int32_t index, int32_t kv_head) const;
 
   KvType type() const { return type_; }
+  // Of one head in a block: its keys, and its values where they are not the keys' own numbers.
+  static int64_t head_bytes(const CacheSpec& spec, KvType type);
   // What the caches of a program take for a number of a key or value, scales included.
   static double bytes_per_number(const Program& program, KvType type);
-  // Blocks that sequences hold, and those that are kept only to be adopted.
+  // Blocks that sequences hold, those that are kept only to be adopted, and those that are pinned,
+  // of both.
   int64_t blocks_used() const;
   int64_t blocks_kept() const;
+  int64_t blocks_pinned() const;
 
   // Blocks that there are, and may be at most, of all groups; O(groups), any thread for the latter.
   int64_t blocks_made() const;
@@ -97,6 +115,7 @@ class KvCache {
   std::vector<std::unique_ptr<Group>> groups_;
   std::vector<std::unique_ptr<Sequence>> sequences_;
   std::unique_ptr<PrefixIndex> prefixes_;
+  int64_t spared_ = 0;  // positions
 };
 
 }  // namespace hearth

@@ -3,7 +3,12 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <cstring>
 #include <random>
+
+#include "encoding/half.h"
+#include "kernels/api.h"
 
 namespace hearth {
 namespace {
@@ -165,9 +170,186 @@ TEST(KvCache, EveryTypeTakesWhatItSays) {
                    (176 + 4 * (8 + 2)) / 176.0);
 }
 
+// A latent of 64 numbers and a rotated part of 8 in two layers, beside a layer of another kind.
+constexpr int32_t kLatent = 64, kRotated = 8;
+Program latents() {
+  Program program;
+  for (int32_t layer : {0, 1})
+    program.caches.push_back({.kind = CacheKind::kLatent, .layer = layer, .kv_heads = 1,
+                              .key_dim = kLatent + kRotated, .value_dim = kLatent});
+  program.caches.push_back({.kind = CacheKind::kFull, .layer = 2, .kv_heads = 2, .key_dim = 16,
+                            .value_dim = 16});
+  return program;
+}
+
+// Rows of a latent cache as attention would write and read them, against what they were.
+class LatentRows : public testing::TestWithParam<KvType> {
+ protected:
+  static constexpr int64_t kDim = kLatent + kRotated;
+  using Row = std::array<float, kDim>;
+  struct Text {
+    SequenceId id;
+    std::vector<TokenId> tokens;
+  };
+  std::mt19937 random_{3};
+  std::unique_ptr<KvCache> cache_;
+  std::vector<Text> live_;
+  int64_t adopted_ = 0;
+
+  // A function of the tokens up to a position; whole numbers, which f16 holds exactly.
+  static Row row_of(std::span<const TokenId> tokens, int32_t layer) {
+    auto hash = static_cast<uint32_t>(layer + 1);
+    for (TokenId t : tokens) hash = (hash ^ static_cast<uint32_t>(t)) * 16777619u + (hash >> 15);
+    Row row;
+    for (float& x : row) x = static_cast<float>((hash = hash * 1664525u + 1013904223u) >> 23) - 256;
+    return row;
+  }
+
+  std::byte* block_of(const Text& text, int32_t layer, int64_t position) const {
+    const auto list = cache_->blocks(text.id, layer);
+    return const_cast<std::byte*>(list[static_cast<size_t>(position / kKvBlock)]);
+  }
+  // The first `count` numbers of a row that lies at `base`.
+  std::vector<float> read(const std::byte* base, int64_t slot, int64_t count) const {
+    std::vector<float> out;
+    auto load = [](const std::byte* from, int64_t index, auto& value) {
+      std::memcpy(&value, from + index * static_cast<int64_t>(sizeof value), sizeof value);
+    };
+    for (int64_t d = 0; d < count; ++d) {
+      if (GetParam() == KvType::kF16) {
+        uint16_t half = 0;
+        load(base, kv_key_at(slot, d), half);
+        out.push_back(f16_to_f32(half));
+      } else {
+        int8_t digit = 0;
+        float scale = 0;
+        load(base, kv_key_at(slot, d), digit);
+        load(base + kv_numbers_bytes(KvType::kInt8, kDim), kv_key_scale_at(slot, d), scale);
+        out.push_back(static_cast<float>(digit) * scale);
+      }
+    }
+    return out;
+  }
+
+  void write(const Text& text, int64_t position) {
+    const auto known = std::span(text.tokens).first(static_cast<size_t>(position) + 1);
+    for (int32_t layer : {0, 1}) {
+      const Row row = row_of(known, layer);
+      store_key(default_kernels(), GetParam(), row.data(), kDim,
+                static_cast<int>(position % kKvBlock),
+                block_of(text, layer, position) + cache_->key_offset(layer, 0));
+    }
+  }
+  void check(const Text& text, int64_t position) {
+    const auto known = std::span(text.tokens).first(static_cast<size_t>(position) + 1);
+    for (int32_t layer : {0, 1}) {
+      const Row row = row_of(known, layer);
+      const std::byte* block = block_of(text, layer, position);
+      auto key = read(block + cache_->key_offset(layer, 0), position % kKvBlock, kDim);
+      auto value = read(block + cache_->value_offset(layer, 0), position % kKvBlock, kLatent);
+      const int64_t run = kv_mixed(GetParam(), kDim);
+      if (run > 1) {  // to mix twice is to multiply by `run`, also of the value alone
+        std::vector<float> mixed = key;
+        default_kernels().mix(mixed.data(), key.data(), kDim, run);
+        mixed = value;
+        default_kernels().mix(mixed.data(), value.data(), kLatent, run);
+      }
+      const auto n = static_cast<float>(run);
+      // Half a step of int8 in each of the `run` numbers, which are up to run * 256.
+      const double error = run > 1 ? 256.0 * n / 254 : 0;
+      for (size_t d = 0; d < kDim; ++d) ASSERT_NEAR(key[d] / n, row[d], error) << d;
+      for (size_t d = 0; d < kLatent; ++d) ASSERT_EQ(value[d], key[d]) << d;
+    }
+  }
+
+  size_t pick(size_t n) { return random_() % n; }
+  void extend(Text& text) {
+    const int64_t from = cache_->length(text.id);
+    const auto end = from + 1 + static_cast<int64_t>(pick(50));
+    while (static_cast<int64_t>(text.tokens.size()) < end)
+      text.tokens.push_back(static_cast<TokenId>(text.tokens.size() % 5 + 7 * (pick(40) == 0)));
+    if (!cache_->reserve(text.id, end)) return;
+    for (int64_t p = from; p < end; ++p) write(text, p);
+    cache_->advance(text.id, end);
+    cache_->publish(text.id, text.tokens);
+  }
+  void step() {
+    const size_t kind = pick(10);
+    if (live_.empty() || (kind == 0 && live_.size() < 8)) {
+      Text text = {cache_->add_sequence(), {}};
+      if (!live_.empty()) text.tokens = live_[pick(live_.size())].tokens;
+      text.tokens.push_back(99);
+      adopted_ += cache_->adopt(text.id, 5, text.tokens);
+      live_.push_back(std::move(text));
+      return;
+    }
+    Text& text = live_[pick(live_.size())];
+    if (kind == 1 && live_.size() < 8) {
+      Text copy = text;
+      copy.id = cache_->fork(text.id);
+      copy.tokens.resize(static_cast<size_t>(cache_->length(copy.id)));
+      live_.push_back(std::move(copy));
+    } else if (kind == 2) {
+      const auto to = static_cast<int64_t>(pick(static_cast<size_t>(cache_->length(text.id)) + 1));
+      ASSERT_EQ(cache_->rewind(text.id, to), to);  // there are no windows
+      text.tokens.resize(static_cast<size_t>(to));
+    } else if (kind == 3) {
+      cache_->remove_sequence(text.id);
+      live_.erase(live_.begin() + (&text - live_.data()));
+    } else {
+      extend(text);
+    }
+  }
+};
+
+TEST_P(LatentRows, RandomStepsKeepWhatWasWritten) {
+  cache_ = *KvCache::create(latents(), GetParam(), 2000);
+  for (int n = 0; n < 4000; ++n) {
+    step();
+    if (n % 100 == 0) cache_->check_integrity();
+    if (live_.empty()) continue;
+    const Text& text = live_[pick(live_.size())];
+    const int64_t length = cache_->length(text.id);
+    for (int64_t p = static_cast<int64_t>(pick(4)); p < length; p += 7) check(text, p);
+    if (length > 0) check(text, length - 1);
+    if (HasFatalFailure()) return;
+  }
+  EXPECT_GT(adopted_, 1000);
+  for (const Text& text : live_) cache_->remove_sequence(text.id);
+  cache_->check_integrity();
+  EXPECT_EQ(cache_->blocks_used(), 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(KvCache, LatentRows, testing::Values(KvType::kF16, KvType::kInt8));
+
+// Bytes by hand: no values, so half of what a layer with values as wide as its keys takes.
+TEST(KvCache, ALatentHasNoValuesOfItsOwn) {
+  auto of = [](CacheKind kind) {
+    Program program;
+    program.caches = {{.kind = kind, .kv_heads = 1, .key_dim = 576, .value_dim = 576}};
+    return program;
+  };
+  struct Row { KvType type; int64_t bytes; };
+  for (auto [type, bytes] :
+       {Row{KvType::kF16, 32 * 576 * 2}, Row{KvType::kInt8, 32 * (576 + 72)}}) {
+    auto latent = *KvCache::create(of(CacheKind::kLatent), type, 320);
+    auto full = *KvCache::create(of(CacheKind::kFull), type, 320);
+    EXPECT_EQ(latent->bytes_max(), 11 * bytes);
+    EXPECT_EQ(2 * latent->bytes_max(), full->bytes_max());
+    EXPECT_DOUBLE_EQ(KvCache::bytes_per_number(of(CacheKind::kLatent), type),
+                     KvCache::bytes_per_number(of(CacheKind::kFull), type));
+    auto cache = *KvCache::create(latents(), type, 320);
+    EXPECT_EQ(cache->value_offset(0, 0), cache->key_offset(0, 0));
+    EXPECT_EQ(cache->value_offset(1, 0), cache->key_offset(1, 0));
+    EXPECT_EQ(static_cast<int64_t>(cache->key_offset(1, 0)), kv_key_bytes(type, 72));
+    EXPECT_EQ(cache->key_offset(2, 0), 0u);  // its own group
+  }
+}
+
 TEST(KvCache, KindsThatAreNotBuiltAreRefused) {
   Program program;
-  program.caches = {{.kind = CacheKind::kLatent, .kv_heads = 1, .key_dim = 16, .value_dim = 16}};
+  program.caches = {{.kind = CacheKind::kRecurrent, .kv_heads = 1, .key_dim = 16,
+                     .value_dim = 16}};
   auto made = KvCache::create(program, KvType::kF16, 64);
   ASSERT_FALSE(made.has_value());
   EXPECT_EQ(made.error().code, Code::kUnsupported);

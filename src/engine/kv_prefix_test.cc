@@ -49,6 +49,19 @@ class Sharing : public testing::Test {
   std::vector<Text> live;
   int64_t adopted = 0;
 
+  // Times are seconds of the test's own clock.
+  struct Pin {
+    Text text;
+    int64_t until = 0;
+  };
+  std::vector<Pin> pins;
+  int64_t now = 0, pinned = 0;
+  bool pins_too = false;
+
+  static PrefixIndex::Time time(int64_t seconds) {
+    return PrefixIndex::Time(std::chrono::seconds(seconds));
+  }
+
   size_t pick(size_t n) { return random() % n; }
 
   // Few kinds of beginnings, whose blocks differ late or early.
@@ -117,6 +130,32 @@ class Sharing : public testing::Test {
     live.erase(live.begin() + static_cast<ptrdiff_t>(i));
   }
 
+  void pin(const Text& text) {
+    Pin own = {text, now + static_cast<int64_t>(pick(400))};
+    const auto most = static_cast<int64_t>(pick(text.tokens.size() + 1));
+    const int64_t kept = cache->pin(text.id, pick(2) == 0 ? most : 1000, time(own.until));
+    ASSERT_LE(kept, cache->length(text.id));
+    own.text.tokens.resize(static_cast<size_t>(kept));
+    pinned += kept;
+    if (kept > 0) pins.push_back(std::move(own));
+  }
+  // What is pinned is there for whoever asks for it.
+  void check_pins() {
+    cache->unpin(time(now));
+    std::erase_if(pins, [&](const Pin& one) { return one.until <= now; });
+    if (pins.empty()) {
+      EXPECT_EQ(cache->tokens_pinned(), 0);
+      return;
+    }
+    const Text& known = pins[pick(pins.size())].text;
+    Text text = {cache->add_sequence(), known.salt, known.tokens};
+    ASSERT_EQ(cache->adopt(text.id, text.salt, text.tokens),
+              static_cast<int64_t>(text.tokens.size()));
+    check(text);
+    cache->remove_sequence(text.id);
+    if (pick(2) == 0) cache->forget_prefixes();
+  }
+
   void step() {
     const size_t kind = pick(12);
     if (live.empty() || (kind < 2 && live.size() < 10)) return begin();
@@ -124,6 +163,7 @@ class Sharing : public testing::Test {
     if (kind == 2 && live.size() < 10) fork(live[i]);
     else if (kind == 3) rewind(live[i]);
     else if (kind == 4) end(i);
+    else if (pins_too && kind == 5 && pick(4) == 0) pin(live[i]);
     else extend(live[i]);
   }
 };
@@ -143,6 +183,58 @@ TEST_F(Sharing, RandomStepsAgreeWithTheModel) {
   cache->forget_prefixes();
   EXPECT_EQ(cache->blocks_kept(), 0);
   cache->check_integrity();
+}
+
+TEST_F(Sharing, PinsHoldForAsLongAsTheySay) {
+  cache = *KvCache::create(two_kinds(), KvType::kF16, 3000);
+  pins_too = true;
+  for (; now < 20000; ++now) {
+    step();
+    if (!live.empty()) check(live[pick(live.size())]);
+    if (now % 8 == 0) check_pins();
+    if (HasFailure()) return;
+    if (now % 100 == 0) cache->check_integrity();
+  }
+  EXPECT_GT(pinned, 5000);
+  while (!live.empty()) end(0);
+  cache->unpin(PrefixIndex::Time::max());
+  cache->forget_prefixes();
+  EXPECT_EQ(cache->blocks_pinned() + cache->blocks_kept() + cache->blocks_used(), 0);
+  cache->check_integrity();
+}
+
+// A quarter of the pool for an owner, whatever its salts; a half for all, and less where others
+// need more.
+TEST_F(Sharing, PinsAreBounded) {
+  for (int64_t spared : {0, 1024}) {
+    cache = *KvCache::create(two_kinds(), KvType::kF16, 2048 - kKvBlock);  // 64 blocks
+    cache->spare_from_pins(spared);
+    auto ask = [&](PrefixSalt salt, TokenId token, size_t tokens) {
+      Text text = {cache->add_sequence(), salt, std::vector<TokenId>(tokens, token)};
+      cache->adopt(text.id, salt, text.tokens);
+      for (size_t p = kKvBlock; p <= tokens; p += kKvBlock)  // so that windows are known of all
+        EXPECT_TRUE(p <= static_cast<size_t>(cache->length(text.id)) || compute(text, p));
+      const int64_t kept = cache->pin(text.id, 10000, time(100));
+      cache->remove_sequence(text.id);
+      cache->check_integrity();
+      return kept / kKvBlock;
+    };
+    EXPECT_EQ(ask(1, 1, 320), 10);
+    EXPECT_EQ(ask(1, 1, 320), 10);  // again: the same ones
+    EXPECT_EQ(ask(1 + kPrefixOwners, 1, 320), 6);
+    EXPECT_EQ(ask(1 + kPrefixOwners, 2, 320), 0);
+    EXPECT_EQ(ask(1, 1, 640), 10);  // no more, but those still
+    EXPECT_EQ(cache->tokens_pinned(), 16 * kKvBlock);
+    EXPECT_EQ(cache->blocks_pinned(), 32);  // of two groups
+    EXPECT_EQ(ask(2, 1, 640), spared == 0 ? 16 : 15);
+    EXPECT_EQ(ask(3, 1, 640), 0);
+    cache->unpin(time(99));
+    EXPECT_EQ(cache->next_unpin(), time(100));
+    EXPECT_GT(cache->tokens_pinned(), 0);
+    cache->unpin(time(100));
+    EXPECT_EQ(cache->tokens_pinned(), 0);
+    EXPECT_EQ(ask(3, 1, 640), 16);
+  }
 }
 
 TEST_F(Sharing, BeginsWithWholeBlocksAndAPart) {

@@ -80,6 +80,49 @@ void PrefixIndex::drop(PrefixNode node) {
   if (--at(node).users == 0) link_free(node);
 }
 
+size_t PrefixIndex::pinnable(std::span<const PrefixNode> path, size_t of_owner,
+                             size_t of_all) const {
+  size_t known = 0;
+  while (known < path.size() && pinned(path[known])) ++known;
+  if (known == path.size()) return known;
+  const size_t own = pins_of_[at(path[known]).salt % kPrefixOwners], all = pins_.size();
+  const size_t room = std::min(of_owner - std::min(own, of_owner), of_all - std::min(all, of_all));
+  return known + std::min(room, path.size() - known);
+}
+
+void PrefixIndex::pin(std::span<const PrefixNode> path, Time until) {
+  for (PrefixNode node : path) {
+    Node& n = at(node);
+    if (n.pin >= 0) {
+      Time& end = pins_[static_cast<size_t>(n.pin)].until;
+      end = std::max(end, until);
+      continue;
+    }
+    use(node);
+    n.pin = static_cast<int32_t>(pins_.size());
+    pins_.push_back({node, until});
+    ++pins_of_[n.salt % kPrefixOwners];
+  }
+  if (!path.empty()) next_unpin_ = std::min(next_unpin_, until);
+}
+
+void PrefixIndex::unpin(Time now) {
+  if (now < next_unpin_) return;
+  next_unpin_ = Time::max();
+  for (size_t i = pins_.size(); i-- > 0;) {  // ancestors last, as they must be dropped
+    const auto [node, until] = pins_[i];
+    if (until > now) {
+      next_unpin_ = std::min(next_unpin_, until);
+      continue;
+    }
+    at(node).pin = -1;
+    --pins_of_[at(node).salt % kPrefixOwners];
+    drop(node);
+  }
+  std::erase_if(pins_, [&](const Pin& pin) { return pin.until <= now; });
+  for (size_t i = 0; i < pins_.size(); ++i) at(pins_[i].node).pin = static_cast<int32_t>(i);
+}
+
 void PrefixIndex::remove(PrefixNode node) {
   Node& n = at(node);
   CHECK(n.exists && n.users == 0 && n.first_child == kNoPrefix);
@@ -176,6 +219,25 @@ void PrefixIndex::check_integrity() const {
     listed += here;
   }
   CHECK(listed == unused);
+  check_pins();
+}
+
+void PrefixIndex::check_pins() const {
+  std::array<size_t, kPrefixOwners> of{};
+  size_t pinned = 0;
+  for_each([&](PrefixNode node) { pinned += at(node).pin >= 0; });
+  CHECK(pinned == pins_.size());
+  for (size_t i = 0; i < pins_.size(); ++i) {
+    const Node& n = at(pins_[i].node);
+    CHECK(n.exists && n.users > 0 && n.pin == static_cast<int32_t>(i));
+    CHECK(pins_[i].until >= next_unpin_);
+    ++of[n.salt % kPrefixOwners];
+    if (n.parent == kNoPrefix) continue;
+    const int32_t parent = at(n.parent).pin;
+    CHECK(parent >= 0 && parent < n.pin);
+    CHECK(pins_[static_cast<size_t>(parent)].until >= pins_[i].until);
+  }
+  CHECK(of == pins_of_);
 }
 
 }  // namespace hearth

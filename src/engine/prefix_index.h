@@ -7,6 +7,10 @@
 // too. Nodes that nobody uses stay until the room is needed. Whose owner keeps the most of them
 // loses first, and there the least recently used, children before parents: nobody can push out what
 // others keep by asking much.
+//
+// A node may be pinned until a time, with all of its ancestors for at least as long: it is in use
+// until then. There is one pin a node, however many ask for it, so that pins are bounded by nodes.
+//
 // The blocks themselves belong to KvCache, which counts the index as one of their owners.
 //
 // Nothing is allocated but for a new node beyond the most that there ever were. One thread at a
@@ -14,6 +18,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -34,6 +39,8 @@ inline constexpr size_t kPrefixOwners = 64;
 
 class PrefixIndex {
  public:
+  using Time = std::chrono::steady_clock::time_point;
+
   // `groups` blocks a node, one per group of layers.
   explicit PrefixIndex(size_t groups) : groups_(groups), heads_(1024, kNoPrefix) {}
 
@@ -60,6 +67,18 @@ class PrefixIndex {
   // REQUIRES: first_to_go().
   void remove(PrefixNode node);
 
+  // How many nodes of a text, which begins with path[0], may be pinned where its owner has no more
+  // than `of_owner` pins and all owners `of_all`.
+  size_t pinnable(std::span<const PrefixNode> path, size_t of_owner, size_t of_all) const;
+  // Pins all of path until a time; those that are pinned for longer stay so.
+  void pin(std::span<const PrefixNode> path, Time until);
+  // Ends the pins whose time has come.
+  void unpin(Time now);
+  // No pin ends before; Time::max() without pins.
+  Time next_unpin() const { return next_unpin_; }
+  bool pinned(PrefixNode node) const { return at(node).pin >= 0; }
+  size_t pinned_count() const { return pins_.size(); }
+
   // The block of a group; nullptr where a window has passed or it was given up.
   std::span<const std::byte*> blocks(PrefixNode node);
   std::span<const std::byte* const> blocks(PrefixNode node) const;
@@ -83,12 +102,18 @@ class PrefixIndex {
     PrefixNode next_sibling = kNoPrefix, previous_sibling = kNoPrefix;
     PrefixNode newer = kNoPrefix, older = kNoPrefix;  // among those that nobody uses
     int32_t users = 0;
+    int32_t pin = -1;  // its place among the pins
     bool exists = false;
     std::array<TokenId, kKvBlock> tokens = {};
   };
   struct Unused {  // of an owner
     PrefixNode oldest = kNoPrefix, newest = kNoPrefix;
     size_t count = 0;
+  };
+
+  struct Pin {
+    PrefixNode node = kNoPrefix;
+    Time until;
   };
 
   Node& at(PrefixNode node) { return nodes_[static_cast<size_t>(node)]; }
@@ -108,6 +133,7 @@ class PrefixIndex {
   void link_free(PrefixNode node);
   void unlink_free(PrefixNode node);
   void grow_buckets();
+  void check_pins() const;
 
   size_t groups_;
   std::vector<Node> nodes_;
@@ -116,6 +142,9 @@ class PrefixIndex {
   PrefixNode spare_ = kNoPrefix;
   PrefixNode first_root_ = kNoPrefix;
   std::array<Unused, kPrefixOwners> unused_;
+  std::vector<Pin> pins_;  // ancestors before those that follow them
+  std::array<size_t, kPrefixOwners> pins_of_{};
+  Time next_unpin_ = Time::max();
   size_t count_ = 0;
 };
 

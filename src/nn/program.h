@@ -59,7 +59,9 @@ struct Op {
 enum class CacheKind : uint8_t {
   kFull,       // keys and values of every position
   kWindowed,   // of the last `window` positions
-  kLatent,     // one compressed vector per position (MLA)
+  // One compressed vector per position (MLA of DeepSeek-V2), of key_dim numbers: the latent, and
+  // then the part of the key that is rotated. Its first value_dim numbers are the value.
+  kLatent,
   kRecurrent,  // a state of fixed size
 };
 

@@ -209,6 +209,7 @@ api::Usage AnswerStream::usage() const {
     const Timings& t = part.done->timings;
     out.prompt_tokens += t.prompt_tokens;
     out.cached_tokens += t.cached_tokens;
+    out.pinned_tokens += t.pinned_tokens;
     out.generated_tokens += t.generated_tokens;
     out.prompt_ns += nanoseconds(t.prompt_s);
     out.generate_ns += nanoseconds(t.generate_s);

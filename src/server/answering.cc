@@ -64,6 +64,7 @@ std::optional<api::ApiError> submit(AnswerStream& stream, EventReceiver& receive
                                    .context = prompts.context, .tenant = http.tenant,
                                    .conversation = conversation_of(request),
                                    .salt = salt_of(http, request), .priority = request.priority,
+                                   .pin = std::chrono::seconds(request.cache_pin_s),
                                    .streams = request.stream, .deadline = deadline},
                                   app.bridge().sink(receiver));
     if (!id) return engine_error(id.error(), model);
@@ -85,6 +86,8 @@ void account(Exchange& exchange, App& app, const LoadedModel& model, const Answe
   exchange.note("model", name);
   exchange.note("prompt_tokens", fmt::format("{}", usage.prompt_tokens));
   exchange.note("cached_tokens", fmt::format("{}", usage.cached_tokens));
+  if (usage.pinned_tokens > 0)
+    exchange.note("pinned_tokens", fmt::format("{}", usage.pinned_tokens));
   exchange.note("generated_tokens", fmt::format("{}", usage.generated_tokens));
 }
 

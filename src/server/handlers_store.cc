@@ -130,6 +130,7 @@ Task<void> handle_metrics(Exchange& exchange, void* context) {
     app.metrics().set(Metric::kCacheUsage, name,
                       static_cast<double>(status.cache_blocks_used) /
                           static_cast<double>(std::max<int64_t>(1, status.cache_blocks)));
+    app.metrics().set(Metric::kCachePinned, name, static_cast<double>(status.cache_blocks_pinned));
     if (const int64_t more = app.new_preemptions(name, status.preemptions); more > 0)
       app.metrics().add(Metric::kPreemptions, name, static_cast<double>(more));
   }

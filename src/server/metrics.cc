@@ -39,6 +39,8 @@ constexpr Row kRows[] = {
     {Metric::kRequestsWaiting, Kind::kGauge, "vllm:num_requests_waiting", "Requests that wait"},
     {Metric::kCacheUsage, Kind::kGauge, "vllm:kv_cache_usage_perc",
      "Share of the KV cache that is used, 1 is all of it"},
+    {Metric::kCachePinned, Kind::kGauge, "hearth:kv_cache_pinned_blocks",
+     "Blocks of the KV cache that stay because requests pinned their prompts"},
     {Metric::kConnections, Kind::kGauge, "hearth:http_connections", "Open connections", nullptr,
      false},
     {Metric::kPromptTokens, Kind::kCounter, "vllm:prompt_tokens_total",

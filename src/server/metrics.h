@@ -16,6 +16,7 @@ enum class Metric : uint8_t {
   kRequestsRunning,
   kRequestsWaiting,
   kCacheUsage,  // 0 to 1
+  kCachePinned,  // blocks
   kConnections,
   // Counters: add().
   kPromptTokens,

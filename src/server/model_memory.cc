@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "base/math.h"
+#include "engine/kv_cache.h"
 #include "engine/session.h"
 
 namespace hearth::server {
@@ -41,8 +42,7 @@ CacheCost::CacheCost(const Program& program, KvType type) {
     auto part = std::ranges::find(parts_, window, &Part::window);
     if (part == parts_.end()) part = parts_.insert(part, {window, kOwnerBytes});
     part->block_bytes += static_cast<uint64_t>(spec.kv_heads) *
-                         static_cast<uint64_t>(kv_key_bytes(type, spec.key_dim) +
-                                               kv_value_bytes(type, spec.value_dim));
+                         static_cast<uint64_t>(KvCache::head_bytes(spec, type));
   }
 }
 

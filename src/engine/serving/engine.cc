@@ -109,7 +109,10 @@ bool ServingEngine::Impl::step_all() {
   bool any = false;
   for (size_t i = 0; i < models.size(); ++i) {
     ServingModel& model = *models[i];
-    if (!model.has_work()) continue;
+    if (!model.has_work()) {
+      model.tend(Job::Clock::now());
+      continue;
+    }
     abort.store(false);
     any = model.step(options.step_seconds / static_cast<double>(busy), Job::Clock::now(), abort,
                      dominating) || any;

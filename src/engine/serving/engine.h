@@ -10,6 +10,7 @@
 // All public functions may be called from any thread.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -35,12 +36,15 @@ struct ServingModelOptions {
   int64_t rows_max = 1024;   // sequences that are computed in one step
   int64_t queue_max = 512;   // requests that wait, beyond rows_max; 0: who cannot begin is refused
   int64_t prompt_rows = 512;  // of prompts in one step at most
+  // After so long without requests the cache gives back the memory of what only prefixes keep.
+  std::chrono::milliseconds idle_time = std::chrono::minutes(10);
 };
 
 // Counts since the model was added, and what is so now.
 struct ServingStatus {
   int64_t running = 0, waiting = 0;          // requests
   int64_t cache_blocks = 0, cache_blocks_used = 0, cache_blocks_kept = 0;
+  int64_t cache_blocks_pinned = 0;           // in use or kept
   int64_t prompt_tokens = 0, cached_tokens = 0, generated_tokens = 0;
   int64_t steps = 0, preemptions = 0, refused = 0;
   double tokens_per_second = 0;              // computed, of late; for advice when to come again

@@ -85,6 +85,25 @@ TEST_F(EngineTest, ManyThreadsAndTwoModels) {
   }
 }
 
+TEST_F(EngineTest, MemoryGoesBackWhileNobodyAsks) {
+  ServingEngine engine({.threads = 2});
+  ServingModelOptions options = kOptions;
+  options.idle_time = std::chrono::milliseconds(20);
+  auto model = *engine.add_model(model_, tokenizer_, options);
+  for (int i = 0; i < 3; ++i) {
+    auto other = *engine.add_model(model_, tokenizer_, options);
+    auto sink = std::make_shared<Waiter>();
+    ASSERT_TRUE(engine.submit(model, request(some_tokens(100), greedy(3)), sink).has_value());
+    sink->wait();
+    engine.remove_model(other);  // after the step
+    const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    while (ServingEngine::cache_bytes(*model) > 0 && std::chrono::steady_clock::now() < limit)
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    EXPECT_EQ(ServingEngine::cache_bytes(*model), 0);
+    EXPECT_EQ(sink->done().timings.cached_tokens, 0);
+  }
+}
+
 TEST_F(EngineTest, LeavingEndsWhatRuns) {
   auto sink = std::make_shared<Waiter>();
   auto removed = std::make_shared<Waiter>();

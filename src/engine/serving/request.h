@@ -24,6 +24,8 @@ struct ServeRequest {
   uint64_t conversation = 0;  // then between a tenant's conversations; 0: by the prompt's beginning
   uint64_t salt = 0;          // who may share computed prefixes with whom
   int32_t priority = 0;       // the higher one goes first; waiting raises it
+  // The prompt stays in the cache for so long after it was read, as far as pins go (kv_cache.h).
+  std::chrono::seconds pin{0};
   bool streams = true;        // somebody watches the tokens come
   // Waiting longer than this for its first step ends it with kBusy.
   std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();

@@ -13,6 +13,8 @@ double seconds_between(Job::Clock::time_point from, Job::Clock::time_point to) {
   return from == Job::Clock::time_point() ? 0 : std::chrono::duration<double>(to - from).count();
 }
 
+constexpr int64_t kSlabsAtOnce = 4;  // are given back, which takes milliseconds
+
 // The conversation of those that do not name one: what the prompt begins with.
 uint64_t beginning_of(std::span<const TokenId> prompt) {
   uint64_t hash = 0xcbf29ce484222325;  // FNV-1a
@@ -32,6 +34,7 @@ Result<std::shared_ptr<ServingModel>> ServingModel::create(
   o.context = o.context > 0 ? std::min(o.context, model->config.context) : model->config.context;
   o.cache_tokens = std::max(o.cache_tokens, o.context);
   out->cache_ = TRY(KvCache::create(model->program, o.kv, o.cache_tokens));
+  out->cache_->spare_from_pins(o.context);  // whoever needs the most finds room
   out->runner_ = std::make_unique<Runner>(
       std::move(model),
       RunnerOptions{.precision = o.precision, .kernels = kernels, .pool = std::move(pool)});
@@ -238,10 +241,22 @@ void ServingModel::cancel_all() {
 }
 
 ServingModel::Clock::time_point ServingModel::next_deadline() const {
-  auto first = Clock::time_point::max();
+  auto first = cache_->next_unpin();
+  if (jobs_.empty() && !lean_) first = std::min(first, worked_ + options_.idle_time);
   for (const auto& job : jobs_)
     if (job->started == Clock::time_point()) first = std::min(first, job->request.deadline);
   return first;
+}
+
+void ServingModel::tend(Clock::time_point now) {
+  if (now < next_deadline()) return;
+  if (now >= cache_->next_unpin()) lean_ = false;
+  cache_->unpin(now);
+  if (jobs_.empty() && !lean_ && now >= worked_ + options_.idle_time) {
+    cache_->forget_prefixes();
+    lean_ = cache_->give_back(kSlabsAtOnce) < kSlabsAtOnce;
+  }
+  publish_status();
 }
 
 void ServingModel::publish_status() {
@@ -251,6 +266,7 @@ void ServingModel::publish_status() {
   put(counts_.blocks, cache_->blocks_made());
   put(counts_.blocks_kept, cache_->blocks_kept());
   put(counts_.blocks_used, cache_->blocks_used());
+  put(counts_.blocks_pinned, cache_->blocks_pinned());
 }
 
 ServingStatus ServingModel::status() const {
@@ -258,6 +274,7 @@ ServingStatus ServingModel::status() const {
   return {.running = get(counts_.running), .waiting = get(counts_.waiting),
           .cache_blocks = cache_->blocks_max(), .cache_blocks_used = get(counts_.blocks_used),
           .cache_blocks_kept = get(counts_.blocks_kept),
+          .cache_blocks_pinned = get(counts_.blocks_pinned),
           .prompt_tokens = get(counts_.prompt_tokens), .cached_tokens = get(counts_.cached_tokens),
           .generated_tokens = get(counts_.generated_tokens), .steps = get(counts_.steps),
           .preemptions = get(counts_.preemptions), .refused = get(counts_.refused),

@@ -50,8 +50,11 @@ class ServingModel {
   bool step(double seconds, Clock::time_point now, const std::atomic<bool>& abort,
             std::atomic<RequestId>& dominating);
   bool has_work() const { return !jobs_.empty(); }
-  // When the first of the waiting requests has to be given up.
+  // When the next thing has to be done that waits for no command: the first of the waiting requests
+  // is given up (by a step), a pin ends, or memory goes back.
   Clock::time_point next_deadline() const;
+  // What is due of it where there is no work; a little at a time, so that other models go on.
+  void tend(Clock::time_point now);
 
   ServingStatus status() const;                     // any thread
   // Until a request that comes now gets its turn, as far as one can tell. Any thread.
@@ -130,6 +133,8 @@ class ServingModel {
   std::vector<std::unique_ptr<Job>> jobs_;  // in the order in which they came
   std::vector<Lane*> lanes_;                // by id; nullptr: free
   std::vector<int32_t> spare_lanes_;
+  Clock::time_point worked_;                // when the last step ended
+  bool lean_ = true;                        // the cache has nothing to give back
   std::vector<Lane*> running_;              // with a place in the cache, the most deserving first
 
   // Of the step that runs.
@@ -154,7 +159,7 @@ class ServingModel {
 
   struct Counters {
     std::atomic<int64_t> running{0}, waiting{0}, waiting_tokens{0};
-    std::atomic<int64_t> blocks{0}, blocks_used{0}, blocks_kept{0}, blocks_max{0};
+    std::atomic<int64_t> blocks{0}, blocks_used{0}, blocks_kept{0}, blocks_pinned{0};
     std::atomic<int64_t> prompt_tokens{0}, cached_tokens{0}, generated_tokens{0};
     std::atomic<int64_t> steps{0}, preemptions{0}, refused{0};
     std::atomic<double> rate{0}, begin_seconds{0};  // tokens a second; from one begin to the next

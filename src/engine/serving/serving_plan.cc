@@ -223,7 +223,7 @@ bool ServingModel::make_place_for(const Lane& lane) {
             running_of(other.job->request.tenant) > 1);
   };
   while (!cache_->reserve(lane.sequence, all)) {
-    int64_t room = options_.cache_tokens;
+    int64_t room = options_.cache_tokens - cache_->tokens_pinned();
     for (const Lane* other : running_)
       if (!gives(*other))
         room -= round_up(static_cast<int64_t>(other->tokens.size()), int64_t{kKvBlock});

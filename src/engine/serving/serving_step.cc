@@ -14,6 +14,7 @@ constexpr int64_t kStatusSteps = 16;  // the cache is counted every so many
 
 bool ServingModel::step(double seconds, Clock::time_point now, const std::atomic<bool>& abort,
                         std::atomic<RequestId>& dominating) {
+  cache_->unpin(now);
   dominating.store(plan(seconds, now));
   if (pieces_.empty()) {
     publish_status();
@@ -22,6 +23,8 @@ bool ServingModel::step(double seconds, Clock::time_point now, const std::atomic
   build_batch();
   auto ran = runner_->forward(batch_, *cache_, logits_sink_, &abort);
   const auto end = Clock::now();
+  worked_ = end;
+  lean_ = false;
   if (!ran) {
     for (Lane* lane : pieces_) {
       lane->rows = 0;
@@ -124,6 +127,9 @@ void ServingModel::settle_lane(Lane& lane, Clock::time_point now) {
     job.prompted = now;
     counts_.prompt_tokens.fetch_add(job.out.timings.prompt_tokens - job.out.timings.cached_tokens,
                                     std::memory_order_relaxed);
+    if (job.request.pin.count() > 0)
+      job.out.timings.pinned_tokens =
+          cache_->pin(lane.sequence, lane.computed, now + job.request.pin);
     const bool several = job.keeps_logits();
     job.prompt_done = true;
     if (several && !job.searches()) return begin_answers(job);

@@ -144,19 +144,25 @@ class ServingTest : public TinySession {
         const auto which = static_cast<size_t>(pick(static_cast<int>(questions_.size())));
         auto id = ask(*model, questions_[which].prompt, questions_[which].params,
                       {.tenant = static_cast<uint64_t>(pick(3)), .salt = 1,
-                       .priority = static_cast<int32_t>(pick(2))});
+                       .priority = static_cast<int32_t>(pick(2)),
+                       .pin = std::chrono::seconds(pick(3) == 0 ? 1 + pick(1000) : 0)});
         ASSERT_TRUE(id.has_value()) << id.error().message;
         asked[*id] = which;
         --left;
       }
       if (pick(20) == 0 && --preemptions > 0) model->preempt_all();
       if (pick(30) == 0) model->cache().forget_prefixes();
+      if (pick(30) == 0) model->cache().unpin(Job::Clock::now() + std::chrono::seconds(pick(1200)));
       step(*model, pick(2) == 0 ? 1e-7 : 1.0);
       if (pick(8) == 0) model->check_integrity();
       ASSERT_LT(++steps, 50000) << "seed " << seed << " does not end:\n" << model->describe();
     }
     model->check_integrity();
     EXPECT_EQ(model->cache().blocks_used(), 0);
+    model->tend(Job::Clock::time_point::max());
+    EXPECT_EQ(model->status().cache_blocks_pinned, 0);
+    EXPECT_EQ(model->cache().blocks_kept(), 0);
+    EXPECT_EQ(model->cache().blocks_made(), 0);
     for (const auto& [id, which] : asked) check(id, questions_[which], seed);
   }
 
@@ -246,7 +252,8 @@ TEST_F(ServingTest, NobodyIsLostOrForgotten) {
       const auto which = static_cast<size_t>(pick(60));
       auto id = ask(*model, questions_[which].prompt, questions_[which].params,
                     {.tenant = random() % 4, .conversation = random() % 3, .salt = random() % 2,
-                     .priority = static_cast<int32_t>(random() % 2)});
+                     .priority = static_cast<int32_t>(random() % 2),
+                     .pin = std::chrono::seconds(pick(8) == 0 ? 1 + pick(1000) : 0)});
       if (id.has_value()) {
         open[*id] = {which, now};
       } else {
@@ -261,6 +268,7 @@ TEST_F(ServingTest, NobodyIsLostOrForgotten) {
     }
     if (pick(400) == 0) model->preempt_all();
     if (pick(400) == 0) model->cache().forget_prefixes();
+    if (pick(400) == 0) model->cache().unpin(Job::Clock::time_point::max());
     if (pick(64) == 0) model->check_integrity();
     step(*model, pick(2) == 0 ? 1e-7 : 1.0);
     std::erase_if(open, [&](const auto& entry) {
@@ -318,6 +326,88 @@ TEST_F(ServingTest, SaltsKeepPrefixesApart) {
     const bool again = *id == 3;
     EXPECT_EQ(recorder_->of(*id).done->timings.cached_tokens, again ? 4 * kKvBlock : 0);
   }
+}
+
+// However much others ask, the prompt stays for as long as it was asked to, and no longer.
+TEST_F(ServingTest, APinnedPromptStays) {
+  auto model = serve({.cache_tokens = 8 * kContext, .idle_time = std::chrono::hours(9)});
+  const std::vector<TokenId> prompt = some_tokens(130);
+  auto run = [&](const std::vector<TokenId>& tokens, std::chrono::seconds pin) {
+    auto id = ask(*model, tokens, greedy(2), {.pin = pin});
+    while (model->has_work()) step(*model);
+    return recorder_->of(*id).done->timings;
+  };
+  auto flood = [&] {
+    for (TokenId i = 1; i < 40; ++i) run(some_tokens(100, i), {});
+  };
+  EXPECT_EQ(run(prompt, {}).pinned_tokens, 0);
+  flood();
+  EXPECT_EQ(run(prompt, std::chrono::hours(1)).cached_tokens, 0);  // it was given up
+  EXPECT_EQ(model->status().cache_blocks_pinned, 4);
+  const auto end = model->next_deadline();
+  EXPECT_GT(end, Job::Clock::now() + std::chrono::minutes(59));
+  EXPECT_LE(end, Job::Clock::now() + std::chrono::hours(1));
+  flood();
+  const Timings again = run(prompt, std::chrono::seconds(1));
+  EXPECT_EQ(again.cached_tokens, 4 * kKvBlock);
+  EXPECT_EQ(again.pinned_tokens, 4 * kKvBlock);
+  model->tend(end - std::chrono::seconds(1));
+  EXPECT_EQ(model->status().cache_blocks_pinned, 4);  // the longer one of both
+  model->tend(end);
+  EXPECT_EQ(model->status().cache_blocks_pinned, 0);
+  EXPECT_GT(model->next_deadline(), end + std::chrono::hours(7));
+  flood();
+  EXPECT_EQ(run(prompt, {}).cached_tokens, 0);
+}
+
+TEST_F(ServingTest, AnIdleModelGivesItsMemoryBack) {
+  auto model = serve({.context = 256, .cache_tokens = 80 * 256});
+  EXPECT_EQ(model->next_deadline(), Job::Clock::time_point::max());
+  auto run = [&](TokenId which, std::chrono::seconds pin) {
+    auto id = ask(*model, some_tokens(200, which), greedy(2), {.pin = pin});
+    EXPECT_TRUE(id.has_value());
+    while (model->has_work()) step(*model);
+    return recorder_->of(*id).done->timings.cached_tokens;
+  };
+  for (TokenId i = 0; i < 90; ++i) run(i, {});  // more slabs than go at once
+  run(99, std::chrono::hours(1));
+  const int64_t before = model->cache_bytes(false);
+  const auto due = model->next_deadline();
+  EXPECT_GT(due, Job::Clock::now() + std::chrono::minutes(9));
+  model->tend(due - std::chrono::seconds(1));
+  EXPECT_EQ(model->cache_bytes(false), before);
+  auto tend_all = [&](Job::Clock::time_point now) {
+    for (int i = 0; i < 100 && model->next_deadline() <= now; ++i) model->tend(now);
+    model->check_integrity();
+  };
+  model->tend(due);
+  EXPECT_LE(model->next_deadline(), due);  // there is more
+  EXPECT_LT(model->cache_bytes(false), before);
+  tend_all(due);
+  EXPECT_EQ(model->status().cache_blocks_kept, 200 / kKvBlock);  // the pinned ones
+  EXPECT_LE(model->cache_bytes(false), before / 4);
+  EXPECT_EQ(run(99, {}), 200 / kKvBlock * kKvBlock);
+  EXPECT_EQ(run(38, {}), 0);
+  tend_all(Job::Clock::time_point::max() - std::chrono::hours(1));
+  EXPECT_EQ(model->cache_bytes(false), 0);
+  EXPECT_EQ(model->next_deadline(), Job::Clock::time_point::max());
+  EXPECT_EQ(run(38, {}), 0);
+  EXPECT_EQ(run(38, {}), 200 / kKvBlock * kKvBlock);
+}
+
+// Pins of many owners leave room for a whole context.
+TEST_F(ServingTest, PinsLeaveRoomForAContext) {
+  auto model = serve({.cache_tokens = kContext + 64});
+  for (uint64_t salt = 0; salt < 20; ++salt) {
+    ASSERT_TRUE(ask(*model, some_tokens(70, static_cast<TokenId>(salt)), greedy(2),
+                    {.salt = salt, .pin = std::chrono::hours(24)}).has_value());
+    while (model->has_work()) step(*model);
+  }
+  EXPECT_GT(model->status().cache_blocks_pinned, 0);
+  auto whole = ask(*model, some_tokens(kContext - 10, 99), greedy(10), {.salt = 99});
+  for (int i = 0; i < 1000 && model->has_work(); ++i) step(*model);
+  ASSERT_TRUE(recorder_->of(*whole).done.has_value()) << model->describe();
+  EXPECT_EQ(recorder_->of(*whole).done->choices[0].tokens.size(), 10u);
 }
 
 TEST_F(ServingTest, RefusesWhatCannotBe) {
