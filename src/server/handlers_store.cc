@@ -1,4 +1,5 @@
 // The routes that tell about models and change the store, and those about the server itself.
+#include <algorithm>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <deque>
@@ -66,6 +67,27 @@ std::vector<api::PsEntry> ps_entries(const Store& store, std::span<const Running
   return out;
 }
 
+std::optional<ModelName> find_stored(const Store& store, const std::string& name) {
+  auto parsed = ModelName::parse(name);
+  return parsed ? store.find(*parsed) : std::nullopt;
+}
+
+// Models that are neither in memory nor in the store are told of no more. Whoever removed them need
+// not have asked this server, and answers that still ran then have told of theirs since: so the
+// store is asked whenever somebody reads.
+Task<void> forget_removed(App& app) {
+  std::vector<std::string> gone = app.metrics().models();
+  auto look = [&] {
+    std::erase_if(gone, [&](auto& name) { return find_stored(app.store(), name).has_value(); });
+  };
+  co_await offload(look);
+  const std::vector<RunningModel> running = app.hub().running();
+  for (const std::string& name : gone) {
+    auto has_name = [&](auto& model) { return model.loaded->resolved.display_name == name; };
+    if (std::ranges::none_of(running, has_name)) app.forget_metrics(name);
+  }
+}
+
 // What changed a model: the loaded one goes, and lists are made anew.
 void changed(App& app, const std::string& name) {
   app.tags().invalidate();
@@ -121,7 +143,8 @@ Task<void> handle_ready(Exchange& exchange, void* context) {
 
 Task<void> handle_metrics(Exchange& exchange, void* context) {
   App& app = app_of(context);
-  app.metrics().clear_gauges();  // of models that have gone
+  co_await forget_removed(app);
+  app.metrics().clear_gauges();  // of models that were unloaded
   for (const RunningModel& model : app.hub().running()) {
     const std::string& name = model.loaded->resolved.display_name;
     const ServingStatus status = ServingEngine::status(*model.loaded->serving);
@@ -133,7 +156,8 @@ Task<void> handle_metrics(Exchange& exchange, void* context) {
     if (const int64_t more = app.new_preemptions(name, status.preemptions); more > 0)
       app.metrics().add(Metric::kPreemptions, name, static_cast<double>(more));
   }
-  return exchange.reply(200, Metrics::kContentType, app.metrics().render());
+  std::string text = app.metrics().render();
+  co_await exchange.reply(200, Metrics::kContentType, std::move(text));
 }
 
 Task<void> handle_models(Exchange& exchange, void* context) {
@@ -147,8 +171,7 @@ Task<void> handle_model(Exchange& exchange, void* context) {
   App& app = app_of(context);
   const std::string name = exchange.request().rest;
   auto look = [&]() -> std::optional<api::ModelEntry> {
-    auto parsed = ModelName::parse(name);
-    auto stored = parsed ? app.store().find(*parsed) : std::nullopt;
+    auto stored = find_stored(app.store(), name);
     if (!stored) return std::nullopt;
     for (api::ModelEntry& entry : model_entries(app.store()))
       if (entry.id == stored->display()) return std::move(entry);
