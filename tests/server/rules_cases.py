@@ -162,6 +162,29 @@ class Ending(ServerTest):
         self.assertEqual(server.stop(), 0)
         self.assertIn("Hearth has stopped\n", server.log)
 
+    def test_who_is_inside_no_request_is_closed_at_once(self):
+        server = self.start("--drain", "600")
+        stream, _ = self.first_line(server, TEXT, endless())
+        health = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        clients = [socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE)
+                   for _ in range(60)]
+        for i, client in enumerate(clients):
+            if i % 3 == 1:                   # its answer was read, and it may ask again
+                client.sendall(health)
+                self.assertTrue(client.recv(4096).startswith(b"HTTP/1.1 200"))
+            elif i % 3 == 2:                 # in the middle of a head
+                client.sendall(health[:30])
+        server.terminate()
+        for client in clients:
+            try:
+                self.assertEqual(client.recv(4096), b"")
+            except ConnectionResetError:
+                pass
+            client.close()
+        self.assertTrue(next(stream).startswith("data: "), "the stream goes on")
+        stream.close()
+        self.assertEqual(server.process.wait(PATIENCE), 0)
+
     def test_a_stream_may_end(self):
         server = self.start()
         stream, _ = self.first_line(server, TEXT, endless(max_tokens=150))
