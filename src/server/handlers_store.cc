@@ -9,6 +9,7 @@
 #include "api/openai.h"
 #include "server/app.h"
 #include "server/handlers.h"
+#include "server/json_body.h"
 #include "server/offload.h"
 
 namespace hearth::server {
@@ -96,11 +97,15 @@ void changed(App& app, const std::string& name) {
 
 template <api::ApiReply (*kDo)(const Store&, const Json&)>
 Task<void> change(Exchange& exchange, App& app) {
-  auto body = api::parse_ollama_body(exchange.request().body);
-  if (!body) co_return co_await send_error(exchange, body.error());
-  auto work = [&] { return kDo(app.store(), *body); };
+  std::string model;
+  auto work = [&] {
+    auto body = api::parse_ollama_body(exchange.request().body);
+    if (!body) return api::ollama_error(body.error());
+    model = api::ollama_model_of(*body);
+    return kDo(app.store(), *body);
+  };
   api::ApiReply reply = co_await offload(work);
-  if (reply.status == 200) changed(app, api::ollama_model_of(*body));
+  if (reply.status == 200) changed(app, model);
   co_await send(exchange, std::move(reply));
 }
 
@@ -205,9 +210,10 @@ Task<void> handle_ps(Exchange& exchange, void* context) {
 
 Task<void> handle_show(Exchange& exchange, void* context) {
   App& app = app_of(context);
-  auto body = api::parse_ollama_body(exchange.request().body);
-  if (!body) co_return co_await send_error(exchange, body.error());
-  auto work = [&] { return api::ollama_show(app.store(), *body); };
+  auto work = [&] {
+    auto body = api::parse_ollama_body(exchange.request().body);
+    return body ? api::ollama_show(app.store(), *body) : api::ollama_error(body.error());
+  };
   api::ApiReply reply = co_await offload(work);
   co_await send(exchange, std::move(reply));
 }
@@ -252,13 +258,14 @@ Task<void> handle_blob_upload(Exchange& exchange, void* context) {
 
 Task<void> handle_create(Exchange& exchange, void* context) {
   App& app = app_of(context);
-  auto body = api::parse_ollama_body(exchange.request().body);
+  auto body = co_await parsed_body(exchange, &api::parse_ollama_body);
   if (!body) co_return co_await send_error(exchange, body.error());
   auto lines = std::make_shared<Lines>();
   const bool streams = api::ollama_streams(*body);
+  const std::string model = api::ollama_model_of(*body);
   asio::any_io_executor here = co_await asio::this_coro::executor;
   auto& workers = asio::use_service<Workers>(asio::query(here, asio::execution::context));
-  asio::post(workers.pool(), [lines, streams, store = app.store(), body = *body] {
+  asio::post(workers.pool(), [lines, streams, store = app.store(), body = std::move(*body)] {
     api::ApiReply reply = api::ollama_create(store, body, [&](std::string line) {
       std::lock_guard lock(lines->mutex);
       if (streams) lines->lines.push_back(std::move(line));
@@ -276,7 +283,7 @@ Task<void> handle_create(Exchange& exchange, void* context) {
     if (lines->reply && lines->lines.empty()) break;
     if (!there) lines->lines.clear();
   }
-  changed(app, api::ollama_model_of(*body));
+  changed(app, model);
   if (!begun) co_return co_await send(exchange, std::move(*lines->reply));
   exchange.push(lines->reply->body + "\n");
   co_await exchange.end_stream();
