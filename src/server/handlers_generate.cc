@@ -39,7 +39,8 @@ ApiResult<Json> openai_body(const std::string& body) {
 ApiResult<Json> ollama_body(const std::string& body) { return api::parse_ollama_body(body); }
 
 // The whole way from a body to a request, so that its JSON is gone at the end.
-template <class T, ApiResult<Json> (*kBody)(const std::string&), ApiResult<T> (*kParse)(const Json&)>
+template <class T, ApiResult<Json> (*kBody)(const std::string&),
+          ApiResult<T> (*kParse)(const Json&)>
 ApiResult<T> parse_request(const std::string& body) {
   auto json = kBody(body);
   if (!json) return std::unexpected(std::move(json.error()));

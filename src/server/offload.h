@@ -76,7 +76,7 @@ Task<std::invoke_result_t<F&>> offload(F work) {
 
 constexpr size_t kLongText = 32 << 10;  // bytes
 
-// Work that takes as long as a text of `bytes` is: done here where that is little, else by a worker.
+// Work whose time grows with a text of `bytes`: done here where they are few, else by a worker.
 template <class F>
 Task<std::invoke_result_t<F&>> offload_long(size_t bytes, F work) {
   if (bytes <= kLongText) co_return work();
