@@ -186,7 +186,7 @@ class Ending(ServerTest):
         self.assertEqual(server.process.wait(PATIENCE), 0)
 
     def test_a_stream_may_end(self):
-        server = self.start()
+        server = self.start("--drain", "600")
         stream, _ = self.first_line(server, TEXT, endless(max_tokens=150))
         server.terminate()
         lines = list(stream)
