@@ -4,9 +4,9 @@
 #   ./test.sh            what every change must pass: the unit tests under ASan and UBSan (dev), the
 #                        command line, the docs, a real small model and tools/tidy with the program
 #                        that users run (release)
-#   ./test.sh --long     that, and what takes long or needs much: the unit tests as users build them
-#                        and under ThreadSanitizer, a minute of fuzzing a target, other
-#                        implementations in Python (tests/long), larger real models
+#   ./test.sh --long     that, and what takes long or needs much: the unit tests as users build
+#                        them, they and the server under ThreadSanitizer, a minute of fuzzing a
+#                        target, other implementations in Python (tests/long), larger real models
 #
 # Installs what is missing (Debian 12; Ubuntu 24.04 has the same packages, but was not tried).
 # Results are left in build/results.
@@ -162,6 +162,7 @@ main() {
     HEARTH_TEST_LONG=1 run_ctest dev-long dev -R '^(malformed|engine)$'  # all mutants, all runs
     build tsan all -DHEARTH_TESTS=ON
     run_ctest tsan tsan -LE surface
+    run_ctest tsan-server tsan -L surface
     fuzz
     compare
   fi

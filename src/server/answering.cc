@@ -11,8 +11,6 @@
 namespace hearth::server {
 namespace {
 
-constexpr size_t kLongBody = 32 << 10;  // texts beyond are made into tokens by a worker
-
 std::vector<Header> headers_of(const api::ApiError& error) {
   if (error.retry_after_s <= 0) return {};
   return {{"Retry-After", fmt::format("{}", error.retry_after_s)}};
@@ -173,8 +171,7 @@ Task<void> answer(Exchange& exchange, App& app, api::GenerateRequest request, co
   info.tokenizer = model.tokenizer;
   std::optional<api::ApiResult<Prompts>> made;
   auto make = [&] { made = make_prompts(model, request); };
-  if (exchange.request().body.size() > kLongBody) co_await offload(make);
-  else make();
+  co_await offload_long(exchange.request().body.size(), make);
   api::ApiResult<Prompts>& prompts = *made;
   if (!prompts) co_return co_await reply_error(exchange, voice, prompts.error());
 

@@ -31,6 +31,11 @@ int64_t App::new_preemptions(const std::string& model, int64_t now) {
   return now - std::exchange(told, now);
 }
 
+void App::forget_metrics(const std::string& model) {
+  metrics_.forget(model);
+  preemptions_told_.erase(model);
+}
+
 void App::run() {
   asio::signal_set signals(http_->io(), SIGINT, SIGTERM);
   std::function<void()> wait = [&] {

@@ -37,6 +37,8 @@ class App {
   api::TagsCache& tags() { return tags_; }
   // Preemptions of a model that the metrics have not been told yet; `now` counts all of them.
   int64_t new_preemptions(const std::string& model, int64_t now);
+  // The metrics tell nothing more of a model that is gone.
+  void forget_metrics(const std::string& model);
   const AppOptions& options() const { return options_; }
 
   // Serves until a signal (SIGINT, SIGTERM) has ended what runs; a second one ends it at once.

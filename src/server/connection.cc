@@ -175,9 +175,8 @@ Task<bool> Connection::read_head() {
       read_deadline_ = steady_clock::now() + core_.limits.head_time;
       started = true;
     }
-    idle_ = in_.empty();
     bool more = co_await fill(1);
-    idle_ = false;
+    if (!socket_.is_open()) co_return false;  // the server ends, whatever came just now
     if (more) continue;
     if (timed_out_ && !in_.empty())
       co_await refuse_head({408, "the head of the request took too long"});
@@ -666,7 +665,7 @@ void Connection::sweep(SteadyTime now) {
 
 void Connection::close_if_idle() {
   error_code ignored;
-  if (idle_) socket_.close(ignored);
+  if (!answering_) socket_.close(ignored);
 }
 
 void Connection::tell_stop() {

@@ -76,7 +76,7 @@ class Connection final : public Exchange, public std::enable_shared_from_this<Co
   void start_refusing();
 
   void sweep(SteadyTime now);  // ends what took too long
-  void close_if_idle();
+  void close_if_idle();        // unless a request came whole and is not answered yet
   void tell_stop();            // to the handler, if one runs: on_gone
   void drop();                 // closes at once
 
@@ -147,7 +147,6 @@ class Connection final : public Exchange, public std::enable_shared_from_this<Co
   bool reading_ = false;   // a read beside serve() is under way
   bool eof_ = false;       // nothing more will come
   bool piece_held_ = false;  // the handler has a view of `in_`
-  bool idle_ = false;      // between requests
   bool answering_ = false; // from the head of a request to the end of its answer
 
   // Of the request that is answered.

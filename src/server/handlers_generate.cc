@@ -5,7 +5,7 @@
 #include "api/openai.h"
 #include "server/answering.h"
 #include "server/handlers.h"
-#include "server/offload.h"
+#include "server/json_body.h"
 
 namespace hearth::server {
 namespace {
@@ -38,11 +38,19 @@ ApiResult<Json> openai_body(const std::string& body) {
 
 ApiResult<Json> ollama_body(const std::string& body) { return api::parse_ollama_body(body); }
 
+// The whole way from a body to a request, so that its JSON is gone at the end.
+template <class T, ApiResult<Json> (*kBody)(const std::string&),
+          ApiResult<T> (*kParse)(const Json&)>
+ApiResult<T> parse_request(const std::string& body) {
+  auto json = kBody(body);
+  if (!json) return std::unexpected(std::move(json.error()));
+  return kParse(*json);
+}
+
 template <ApiResult<Json> (*kBody)(const std::string&),
           ApiResult<GenerateRequest> (*kParse)(const Json&), const Voice& kVoice>
 Task<void> generate(Exchange& exchange, void* context) {
-  auto body = kBody(exchange.request().body);
-  auto request = body ? kParse(*body) : ApiResult<GenerateRequest>(std::unexpected(body.error()));
+  auto request = co_await parsed_body(exchange, &parse_request<GenerateRequest, kBody, kParse>);
   if (!request) co_return co_await reply_error(exchange, kVoice, request.error());
   co_await answer(exchange, *static_cast<App*>(context), std::move(*request), kVoice);
 }
@@ -85,35 +93,34 @@ Task<void> handle_ollama_chat(Exchange& exchange, void* context) {
 
 Task<void> handle_tokenize(Exchange& exchange, void* context) {
   App& app = *static_cast<App*>(context);
-  auto body = openai_body(exchange.request().body);
-  auto request = body ? api::parse_tokenize(*body)
-                      : ApiResult<api::TokenizeRequest>(std::unexpected(body.error()));
+  auto parse = &parse_request<api::TokenizeRequest, &openai_body, &api::parse_tokenize>;
+  auto request = co_await parsed_body(exchange, parse);
   if (!request) co_return co_await reply_error(exchange, kOpenAiText, request.error());
   auto lease = co_await lease_or_tell(exchange, app, request->model);
   if (!lease) co_return;
   const LoadedModel& model = **lease;
-  std::vector<TokenId> tokens;
-  if (request->text) {
-    auto work = [&] { tokens = api::tokenize(*request, *model.tokenizer); };
-    co_await offload(work);
-  } else {
-    auto rendered = render_messages(*request, model);
-    if (!rendered) co_return co_await reply_error(exchange, kOpenAiText, rendered.error());
-    tokens = std::move(*rendered);
-  }
-  std::string out = api::write_tokenized(*request, tokens, *model.tokenizer, model.context);
-  co_await exchange.reply(200, kJsonType, std::move(out));
+  auto work = [&]() -> ApiResult<std::string> {
+    auto tokens = request->text ? ApiResult<std::vector<TokenId>>(
+                                      api::tokenize(*request, *model.tokenizer))
+                                : render_messages(*request, model);
+    if (!tokens) return std::unexpected(std::move(tokens.error()));
+    return api::write_tokenized(*request, *tokens, *model.tokenizer, model.context);
+  };
+  auto text = co_await offload(work);
+  if (!text) co_return co_await reply_error(exchange, kOpenAiText, text.error());
+  co_await exchange.reply(200, kJsonType, std::move(*text));
 }
 
 Task<void> handle_detokenize(Exchange& exchange, void* context) {
   App& app = *static_cast<App*>(context);
-  auto body = openai_body(exchange.request().body);
-  auto request = body ? api::parse_detokenize(*body)
-                      : ApiResult<api::DetokenizeRequest>(std::unexpected(body.error()));
+  auto parse = &parse_request<api::DetokenizeRequest, &openai_body, &api::parse_detokenize>;
+  auto request = co_await parsed_body(exchange, parse);
   if (!request) co_return co_await reply_error(exchange, kOpenAiText, request.error());
   auto lease = co_await lease_or_tell(exchange, app, request->model);
   if (!lease) co_return;
-  auto text = api::detokenize(*request, *(*lease)->tokenizer);
+  const LoadedModel& model = **lease;
+  auto work = [&] { return api::detokenize(*request, *model.tokenizer); };
+  auto text = co_await offload_long(exchange.request().body.size(), work);
   if (!text) co_return co_await reply_error(exchange, kOpenAiText, text.error());
   co_await exchange.reply(200, kJsonType, std::move(*text));
 }

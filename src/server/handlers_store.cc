@@ -1,4 +1,5 @@
 // The routes that tell about models and change the store, and those about the server itself.
+#include <algorithm>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <deque>
@@ -8,6 +9,7 @@
 #include "api/openai.h"
 #include "server/app.h"
 #include "server/handlers.h"
+#include "server/json_body.h"
 #include "server/offload.h"
 
 namespace hearth::server {
@@ -66,6 +68,27 @@ std::vector<api::PsEntry> ps_entries(const Store& store, std::span<const Running
   return out;
 }
 
+std::optional<ModelName> find_stored(const Store& store, const std::string& name) {
+  auto parsed = ModelName::parse(name);
+  return parsed ? store.find(*parsed) : std::nullopt;
+}
+
+// Models that are neither in memory nor in the store are told of no more. Whoever removed them need
+// not have asked this server, and answers that still ran then have told of theirs since: so the
+// store is asked whenever somebody reads.
+Task<void> forget_removed(App& app) {
+  std::vector<std::string> gone = app.metrics().models();
+  auto look = [&] {
+    std::erase_if(gone, [&](auto& name) { return find_stored(app.store(), name).has_value(); });
+  };
+  co_await offload(look);
+  const std::vector<RunningModel> running = app.hub().running();
+  for (const std::string& name : gone) {
+    auto has_name = [&](auto& model) { return model.loaded->resolved.display_name == name; };
+    if (std::ranges::none_of(running, has_name)) app.forget_metrics(name);
+  }
+}
+
 // What changed a model: the loaded one goes, and lists are made anew.
 void changed(App& app, const std::string& name) {
   app.tags().invalidate();
@@ -74,11 +97,15 @@ void changed(App& app, const std::string& name) {
 
 template <api::ApiReply (*kDo)(const Store&, const Json&)>
 Task<void> change(Exchange& exchange, App& app) {
-  auto body = api::parse_ollama_body(exchange.request().body);
-  if (!body) co_return co_await send_error(exchange, body.error());
-  auto work = [&] { return kDo(app.store(), *body); };
+  std::string model;
+  auto work = [&] {
+    auto body = api::parse_ollama_body(exchange.request().body);
+    if (!body) return api::ollama_error(body.error());
+    model = api::ollama_model_of(*body);
+    return kDo(app.store(), *body);
+  };
   api::ApiReply reply = co_await offload(work);
-  if (reply.status == 200) changed(app, api::ollama_model_of(*body));
+  if (reply.status == 200) changed(app, model);
   co_await send(exchange, std::move(reply));
 }
 
@@ -121,7 +148,8 @@ Task<void> handle_ready(Exchange& exchange, void* context) {
 
 Task<void> handle_metrics(Exchange& exchange, void* context) {
   App& app = app_of(context);
-  app.metrics().clear_gauges();  // of models that have gone
+  co_await forget_removed(app);
+  app.metrics().clear_gauges();  // of models that were unloaded
   for (const RunningModel& model : app.hub().running()) {
     const std::string& name = model.loaded->resolved.display_name;
     const ServingStatus status = ServingEngine::status(*model.loaded->serving);
@@ -134,7 +162,8 @@ Task<void> handle_metrics(Exchange& exchange, void* context) {
     if (const int64_t more = app.new_preemptions(name, status.preemptions); more > 0)
       app.metrics().add(Metric::kPreemptions, name, static_cast<double>(more));
   }
-  return exchange.reply(200, Metrics::kContentType, app.metrics().render());
+  std::string text = app.metrics().render();
+  co_await exchange.reply(200, Metrics::kContentType, std::move(text));
 }
 
 Task<void> handle_models(Exchange& exchange, void* context) {
@@ -148,8 +177,7 @@ Task<void> handle_model(Exchange& exchange, void* context) {
   App& app = app_of(context);
   const std::string name = exchange.request().rest;
   auto look = [&]() -> std::optional<api::ModelEntry> {
-    auto parsed = ModelName::parse(name);
-    auto stored = parsed ? app.store().find(*parsed) : std::nullopt;
+    auto stored = find_stored(app.store(), name);
     if (!stored) return std::nullopt;
     for (api::ModelEntry& entry : model_entries(app.store()))
       if (entry.id == stored->display()) return std::move(entry);
@@ -183,9 +211,10 @@ Task<void> handle_ps(Exchange& exchange, void* context) {
 
 Task<void> handle_show(Exchange& exchange, void* context) {
   App& app = app_of(context);
-  auto body = api::parse_ollama_body(exchange.request().body);
-  if (!body) co_return co_await send_error(exchange, body.error());
-  auto work = [&] { return api::ollama_show(app.store(), *body); };
+  auto work = [&] {
+    auto body = api::parse_ollama_body(exchange.request().body);
+    return body ? api::ollama_show(app.store(), *body) : api::ollama_error(body.error());
+  };
   api::ApiReply reply = co_await offload(work);
   co_await send(exchange, std::move(reply));
 }
@@ -230,13 +259,14 @@ Task<void> handle_blob_upload(Exchange& exchange, void* context) {
 
 Task<void> handle_create(Exchange& exchange, void* context) {
   App& app = app_of(context);
-  auto body = api::parse_ollama_body(exchange.request().body);
+  auto body = co_await parsed_body(exchange, &api::parse_ollama_body);
   if (!body) co_return co_await send_error(exchange, body.error());
   auto lines = std::make_shared<Lines>();
   const bool streams = api::ollama_streams(*body);
+  const std::string model = api::ollama_model_of(*body);
   asio::any_io_executor here = co_await asio::this_coro::executor;
   auto& workers = asio::use_service<Workers>(asio::query(here, asio::execution::context));
-  asio::post(workers.pool(), [lines, streams, store = app.store(), body = *body] {
+  asio::post(workers.pool(), [lines, streams, store = app.store(), body = std::move(*body)] {
     api::ApiReply reply = api::ollama_create(store, body, [&](std::string line) {
       std::lock_guard lock(lines->mutex);
       if (streams) lines->lines.push_back(std::move(line));
@@ -254,7 +284,7 @@ Task<void> handle_create(Exchange& exchange, void* context) {
     if (lines->reply && lines->lines.empty()) break;
     if (!there) lines->lines.clear();
   }
-  changed(app, api::ollama_model_of(*body));
+  changed(app, model);
   if (!begun) co_return co_await send(exchange, std::move(*lines->reply));
   exchange.push(lines->reply->body + "\n");
   co_await exchange.end_stream();

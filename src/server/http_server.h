@@ -60,10 +60,10 @@ class HttpServer {
   asio::io_context& io();
 
   void run();  // the calling thread serves until stop() is through
-  // From any thread. Takes no more connections and closes idle ones; answers that run may end
-  // within `drain`, then their handlers are told through on_gone(), with gone() still false: they
-  // have limits.stop_grace to say why and end. What is left then is closed. A second call closes
-  // everything at once.
+  // From any thread. Takes no more connections and closes those from which no head of a request has
+  // come whole, or whose answer was sent; answers that run may end within `drain`, then their
+  // handlers are told through on_gone(), with gone() still false: they have limits.stop_grace to
+  // say why and end. What is left then is closed. A second call closes everything at once.
   void stop(std::chrono::milliseconds drain);
   bool draining() const;  // from any thread
 

@@ -205,6 +205,27 @@ TEST(HttpServer, Drains) {
                late.read().status != 0);
 }
 
+TEST(HttpServer, WhoIsInNoRequestIsClosedAtOnce) {
+  ServerOptions options;
+  options.limits.head_time = options.limits.linger = std::chrono::hours(1);
+  TestServer server(options);
+  RawClient silent(server.port()), idle(server.port()), half(server.port()), refused(server.port());
+  RawClient busy(server.port());
+  EXPECT_EQ(idle.ask("GET", "/hello").status, 200);
+  half.send("GET /hello HTTP/1.1\r\nHo");
+  // Its answer was sent, and what it still sends would be read for an hour.
+  refused.send("POST /small HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999\r\n\r\n");
+  EXPECT_EQ(refused.read().status, 413);
+  busy.send("GET /until_stop HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  ASSERT_TRUE(soon([&] { return server.told.begun == 1; }));
+  server->stop(std::chrono::hours(1));
+  for (RawClient* client : {&silent, &idle, &half, &refused}) EXPECT_TRUE(client->at_end());
+  EXPECT_EQ(server.told.gone, 0) << "who is inside a request is not told yet";
+  EXPECT_FALSE(server.ended());
+  busy.close();
+  EXPECT_TRUE(soon([&] { return server.ended(); }));
+}
+
 TEST(HttpServer, TellsHandlersWhenTheDrainIsOver) {
   TestServer server;
   RawClient client(server.port());

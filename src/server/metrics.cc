@@ -8,6 +8,7 @@
 
 #include <map>
 #include <mutex>
+#include <set>
 #include <utility>
 
 #include "base/check.h"
@@ -109,12 +110,21 @@ struct Metrics::Impl {
     return *instrument;
   }
 
+  static std::string_view model_of(std::string_view key) {
+    key.remove_prefix(1);
+    return key.substr(0, key.find('\0'));
+  }
+
+  template <class T>
+  static void add_models(const Family<T>& family, std::set<std::string>& out) {
+    for (const auto& [key, instrument] : family.known) out.emplace(model_of(key));
+  }
+
   // An empty name stands for all models.
   template <class T>
   void forget(Family<T>& family, std::string_view model) {
     std::erase_if(family.known, [&](auto& entry) {
-      std::string_view rest = std::string_view(entry.first).substr(1);
-      std::string_view own = rest.substr(0, rest.find('\0'));
+      std::string_view own = model_of(entry.first);
       if (own.empty() || (!model.empty() && own != model)) return false;
       entry.second.second->Remove(entry.second.first);
       return true;
@@ -146,6 +156,16 @@ void Metrics::observe(Metric histogram, std::string_view model, double seconds) 
 void Metrics::clear_gauges() {
   std::lock_guard lock(impl_->mutex);
   impl_->forget(impl_->gauges, {});
+}
+
+std::vector<std::string> Metrics::models() const {
+  std::lock_guard lock(impl_->mutex);
+  std::set<std::string> names;
+  Impl::add_models(impl_->gauges, names);
+  Impl::add_models(impl_->counters, names);
+  Impl::add_models(impl_->histograms, names);
+  names.erase("");  // of HTTP
+  return {names.begin(), names.end()};
 }
 
 void Metrics::forget(std::string_view model) {

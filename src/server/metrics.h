@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace hearth::server {
 
@@ -43,6 +44,8 @@ class Metrics {
   void set(Metric gauge, std::string_view model, double value);
   void add(Metric counter, std::string_view model, double count, std::string_view label = {});
   void observe(Metric histogram, std::string_view model, double seconds);
+  // Those of which anything is told.
+  std::vector<std::string> models() const;
   // What is told of a model is no longer told.
   void forget(std::string_view model);
   // The gauges of all models are told no more until they are set again.

@@ -45,7 +45,12 @@ TEST(Metrics, ForgetsAModel) {
     metrics.add(Metric::kRequestsDone, model, 1, "stop");
     metrics.observe(Metric::kRequestTime, model, 1);
   }
+  metrics.set(Metric::kRequestsRunning, "gauge", 1);
+  metrics.observe(Metric::kRequestTime, "histogram", 1);
+  metrics.add(Metric::kHttpRequests, "", 1, "200");
+  EXPECT_EQ(metrics.models(), (std::vector<std::string>{"a", "ab", "gauge", "histogram"}));
   metrics.forget("a");
+  EXPECT_EQ(metrics.models(), (std::vector<std::string>{"ab", "gauge", "histogram"}));
   EXPECT_EQ(metrics.render().find("\"a\""), std::string::npos) << metrics.render();
   EXPECT_NE(metrics.render().find("\"ab\""), std::string::npos);
   metrics.add(Metric::kRequestsDone, "a", 1, "stop");

@@ -74,4 +74,13 @@ Task<std::invoke_result_t<F&>> offload(F work) {
   if constexpr (!std::is_void_v<T>) co_return std::move(*value);
 }
 
+constexpr size_t kLongText = 32 << 10;  // bytes
+
+// Work whose time grows with a text of `bytes`: done here where they are few, else by a worker.
+template <class F>
+Task<std::invoke_result_t<F&>> offload_long(size_t bytes, F work) {
+  if (bytes <= kLongText) co_return work();
+  co_return co_await offload(std::move(work));
+}
+
 }  // namespace hearth::server

@@ -266,6 +266,40 @@ class Store(ServerTest):
             text = self.server.made("/detokenize", {"model": TINY, "tokens": made["context"]})
             self.assertIn(f"<{system}>", text["prompt"])
 
+    def told(self, name):
+        """Whether /metrics has anything of a model."""
+        return f'model_name="{name}:latest"' in self.server.get("/metrics").body.decode()
+
+    def test_metrics_of_models_that_are_gone(self):
+        self.say(MODEL)
+        for name in ("asked", "by-command", "still-runs"):
+            self.server.post("/api/copy", {"source": MODEL, "destination": name})
+            self.say(name)
+            self.server.made(GENERATE, {"model": name, "keep_alive": 0})
+            wait_for("it is unloaded", lambda: f"{name}:latest" not in self.server.loaded())
+            self.assertEqual(self.server.metric("vllm:request_success_total",
+                                                model_name=f"{name}:latest"), 1)
+        self.server.ask("DELETE", "/api/delete", {"model": "asked"})
+        call(self.server.home, "rm", "by-command")
+        self.assertFalse(self.told("asked") or self.told("by-command"))
+        stream = self.server.stream(GENERATE, raw(model="still-runs", options={
+            "num_predict": 7000, "ignore_eos": True}))
+        next(stream)
+        self.server.ask("DELETE", "/api/delete", {"model": "still-runs"})
+        self.assertFalse(self.told("still-runs"))
+        next(stream)
+        before = len(self.server.log)
+        stream.close()
+        wait_for("the answer has ended", lambda: any(
+            '"gone":true' in line for line in self.server.log[before:]))
+        self.assertFalse(self.told("still-runs"))
+        self.assertTrue(self.told(MODEL))
+        self.server.post("/api/copy", {"source": MODEL, "destination": "asked"})
+        self.say("asked")
+        self.assertEqual(self.server.metric("vllm:request_success_total",
+                                            model_name="asked:latest"), 1)
+        self.server.ask("DELETE", "/api/delete", {"model": "asked"})
+
     def test_refusals(self):
         digest = "sha256:" + "0" * 64
         self.assertEqual(self.server.ask("HEAD", f"/api/blobs/{digest}").status, 404)

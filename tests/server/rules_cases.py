@@ -162,8 +162,31 @@ class Ending(ServerTest):
         self.assertEqual(server.stop(), 0)
         self.assertIn("Hearth has stopped\n", server.log)
 
+    def test_who_is_inside_no_request_is_closed_at_once(self):
+        server = self.start("--drain", "600")
+        stream, _ = self.first_line(server, TEXT, endless())
+        health = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        clients = [socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE)
+                   for _ in range(60)]
+        for i, client in enumerate(clients):
+            if i % 3 == 1:                   # its answer was read, and it may ask again
+                client.sendall(health)
+                self.assertTrue(client.recv(4096).startswith(b"HTTP/1.1 200"))
+            elif i % 3 == 2:                 # in the middle of a head
+                client.sendall(health[:30])
+        server.terminate()
+        for client in clients:
+            try:
+                self.assertEqual(client.recv(4096), b"")
+            except ConnectionResetError:
+                pass
+            client.close()
+        self.assertTrue(next(stream).startswith("data: "), "the stream goes on")
+        stream.close()
+        self.assertEqual(server.process.wait(PATIENCE), 0)
+
     def test_a_stream_may_end(self):
-        server = self.start()
+        server = self.start("--drain", "600")
         stream, _ = self.first_line(server, TEXT, endless(max_tokens=150))
         server.terminate()
         lines = list(stream)
@@ -300,6 +323,42 @@ class Log(ServerTest):
         server.get("/api/tags")
         self.assertEqual(server.stop(), 0)
         self.assertFalse([x for x in server.log if x.startswith("{")])
+
+
+class LongBodies(ServerTest):
+    """What a worker reads; the answers are those of short ones."""
+
+    def test_they_are_read_whole(self):
+        short = {"model": TINY, "prompt": "Pack my box", "max_tokens": 3, "temperature": 0}
+        padded = json.dumps(short).encode() + b" " * (1 << 20)
+        self.assertEqual(self.server.made(TEXT, padded)["choices"],
+                         self.server.made(TEXT, short)["choices"])
+        long = "".join(f"é{i}\n" for i in range(40_000))
+        tokens = self.server.made("/tokenize", {"model": MODEL, "prompt": long})["tokens"]
+        self.assertGreater(len(tokens), 100_000)
+        back = self.server.made("/detokenize", {"model": MODEL, "tokens": tokens})
+        self.assertEqual(back["prompt"], long)
+
+    def test_they_are_refused_in_the_words_of_the_route(self):
+        for path, body in ((TEXT, {"prompt": LONG * 20}), ("/v1/chat/completions",
+                           {"messages": [{"role": "user", "content": LONG * 20}]})):
+            answer = self.server.post(path, {"model": MODEL, **body})
+            self.refused(answer, 400, "8192")
+            self.assertEqual(answer.json()["error"]["code"], "context_length_exceeded")
+        cut = json.dumps({"model": MODEL, "prompt": "x" * 100_000}).encode()[:-1]
+        for path in (TEXT, "/api/generate", "/api/create", "/api/show", "/tokenize",
+                     "/detokenize"):
+            self.refused(self.server.post(path, cut), 400, "JSON")
+            deep = b'{"model":' + b"[" * 100_000
+            self.refused(self.server.post(path, deep), 400)
+        self.refused(self.server.ask("DELETE", "/api/delete", cut), 400, "JSON")
+
+    def test_who_leaves_meanwhile(self):
+        for body in ({"prompt": "word " * 1_000_000}, {"prompt": [40] * 500_000}):
+            raw_post(self.server, TEXT, {"model": MODEL, **body}).close()
+        wait_for("nothing runs", lambda: self.server.metric("vllm:num_requests_running") == 0)
+        self.assertEqual(self.server.made(TEXT, {"model": TINY, "prompt": "x",
+                                                 "max_tokens": 1})["usage"]["total_tokens"], 2)
 
 
 class Clients(ServerTest):

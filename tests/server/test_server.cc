@@ -50,7 +50,11 @@ Task<void> offloaded(Exchange& exchange, void*) {
   } catch (const std::runtime_error&) {
     thrown = true;
   }
-  bool right = worker != before && std::this_thread::get_id() == before && thrown;
+  auto tell = [] { return std::this_thread::get_id(); };
+  auto of_short = co_await offload_long(kLongText, tell);
+  auto of_long = co_await offload_long(kLongText + 1, tell);
+  bool right = worker != before && std::this_thread::get_id() == before && thrown &&
+               of_short == before && of_long != before;
   co_await exchange.reply(right ? 200 : 500, "text/plain", right ? "right" : "wrong");
 }
 
