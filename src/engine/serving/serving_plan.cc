@@ -12,7 +12,7 @@ constexpr int64_t kPromptRowsMin = 16;    // a prompt goes on by so many, whatev
 // A watched step is planned for this part of what it may take, so that nearly all keep to it.
 constexpr double kPlanned = 0.7;
 constexpr double kUnwatchedSeconds = 0.25;  // of a step when nobody watches
-constexpr double kPromptShare = 0.33;     // of a step that answers alone would fill
+constexpr double kPromptShare = 0.4;      // of a step that answers alone would fill
 constexpr double kTurnSeconds = 0.1;      // of prompt, before it is another one's turn
 constexpr int64_t kTurnRowsMin = 32;
 constexpr std::chrono::seconds kLongHeldUp{2};
