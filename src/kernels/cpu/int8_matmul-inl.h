@@ -112,7 +112,7 @@ void int8_tile(const TileArgs& a) {
     }
 #pragma GCC unroll 6
     for (int c = 0; c < C; ++c) {
-      if constexpr (C >= 4) prefetch(x[c] + a.next);
+      if constexpr (C == kMaxTileColumns) prefetch(x[c] + a.next);
       x[c] += sizeof(ActivationBlock);
     }
   }
