@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <map>
 
 #include "base/check.h"
 #include "base/math.h"
@@ -71,11 +72,14 @@ Runner::Runner(std::shared_ptr<const Model> model, const RunnerOptions& options)
 Runner::~Runner() = default;
 
 std::string_view Runner::compute_name() const {
-  for (const Weight& w : model_->weights) {
-    if (w.rows > 1 && kernels_->has_integers(w.encoding()))
-      return name_of(compute_for(w, false));
+  std::map<Compute, int64_t> products;
+  for (const Op& op : model_->program.ops) {
+    if (op.kind != OpKind::kMatmul) continue;
+    const Weight& w = weight(op.weight);
+    products[compute_for(w, false)] += w.rows * w.cols;
   }
-  return precision_ != Precision::kExact && kernels_->has_bf16 ? "bf16" : "f32";
+  const auto most = std::ranges::max_element(products, {}, [](const auto& p) { return p.second; });
+  return name_of(most == products.end() ? Compute::kF32 : most->first);
 }
 
 Compute Runner::compute_for(const Weight& w, bool head) const {

@@ -55,7 +55,7 @@ class Runner {
   Precision precision() const { return precision_; }
   int threads() const { return pool_->threads(); }
   ThreadPool& pool() { return *pool_; }
-  // What the matrix products compute in: "f32", "bf16", "int8" or "int8x2".
+  // What most of the matrix products compute in: "f32", "bf16", "int8" or "int8x2".
   std::string_view compute_name() const;
 
   // One step. Reserves cache for the rows and advances their sequences. kInvalid for token ids

@@ -58,6 +58,11 @@ void StepCost::observe(const StepWork& work, double seconds) {
     for (double& v : row) v /= kForget;
 }
 
+void StepMargin::observe(bool late) {
+  constexpr double kDown = 0.02, kUp = kDown / 200;  // one in two hundred is late
+  share_ = late ? std::max(kLeast, share_ - kDown) : std::min(kMost, share_ + kUp);
+}
+
 int64_t StepCost::rows_within(double seconds, const StepWork& work, int64_t context) const {
   const double left = seconds - predict(work);
   const double each = predict({work.tokens + 1, work.pairs + context}) - predict(work);

@@ -40,4 +40,18 @@ class StepCost {
   int64_t observed_ = 0;
 };
 
+// StepMargin: the part of its time that a step is planned for, so that nearly all steps keep to it:
+// down a stair with each that did not, up a small one with each that did (a weighted staircase,
+// Kaernbach 1991). A quiet machine plans its steps full, one with restless neighbours leaves more.
+class StepMargin {
+ public:
+  static constexpr double kLeast = 0.5, kMost = 0.95;
+  double share() const { return share_; }
+  // Of a step that was planned for all of share().
+  void observe(bool late);
+
+ private:
+  double share_ = 0.7;
+};
+
 }  // namespace hearth

@@ -97,5 +97,23 @@ TEST_F(Learning, NonsenseIsPassedOver) {
   EXPECT_EQ(cost.predict({10, 100}), before);
 }
 
+// Steps that take a part more than planned, now and then much more: one in two hundred is late.
+TEST(Margin, AllButFewStepsKeepToTheirTime) {
+  std::mt19937 random(5);
+  for (double spread : {0.02, 0.1, 0.2}) {
+    std::lognormal_distribution<double> noise(0.0, spread);
+    StepMargin margin;
+    int late = 0;
+    const int steps = 40000;
+    for (int i = 0; i < 2 * steps; ++i) {
+      const bool is_late = margin.share() * noise(random) > 1;
+      margin.observe(is_late);
+      if (i >= steps) late += is_late;
+    }
+    EXPECT_LT(late, steps / 150) << spread;
+    EXPECT_GT(margin.share(), spread < 0.05 ? 0.9 : StepMargin::kLeast) << spread;
+  }
+}
+
 }  // namespace
 }  // namespace hearth

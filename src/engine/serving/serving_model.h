@@ -130,6 +130,7 @@ class ServingModel {
   std::unique_ptr<KvCache> cache_;
   Scheduler scheduler_;
   StepCost cost_;
+  StepMargin margin_;
   std::vector<std::unique_ptr<Job>> jobs_;  // in the order in which they came
   std::vector<Lane*> lanes_;                // by id; nullptr: free
   std::vector<int32_t> spare_lanes_;
@@ -147,6 +148,8 @@ class ServingModel {
   std::vector<WantedRow> wanted_;
   StepWork work_;
   double step_seconds_ = 0;    // what it may take
+  bool keeps_time_ = false;    // that is a part of what streams may wait, and prompts
+  bool full_ = false;          // fill it
   const Lane* first_in_line_ = nullptr;
   bool first_prompt_ = true;   // no prompt has rows yet
   bool for_newcomers_ = false;  // it goes on with no other prompts, and puts crowds' answers off

@@ -9,8 +9,6 @@ namespace hearth {
 namespace {
 
 constexpr int64_t kPromptRowsMin = 16;    // a prompt goes on by so many, whatever the time
-// A watched step is planned for this part of what it may take, so that nearly all keep to it.
-constexpr double kPlanned = 0.7;
 constexpr double kUnwatchedSeconds = 0.25;  // of a step when nobody watches
 constexpr double kPromptShare = 0.4;      // of a step that answers alone would fill
 constexpr double kTurnSeconds = 0.1;      // of prompt, before it is another one's turn
@@ -100,9 +98,12 @@ void ServingModel::plan_decodes() {
 
 void ServingModel::plan_prompts(double seconds, Clock::time_point now) {
   const double answers = cost_.predict(work_);
-  step_seconds_ = watched() ? kPlanned * seconds : std::max(seconds, kUnwatchedSeconds);
-  if (!pieces_.empty())
-    step_seconds_ = std::max(step_seconds_, answers / (1 - kPromptShare));
+  const bool seen = watched();
+  step_seconds_ = seen ? margin_.share() * seconds : std::max(seconds, kUnwatchedSeconds);
+  const double least = pieces_.empty() ? 0 : answers / (1 - kPromptShare);
+  keeps_time_ = seen && least <= step_seconds_;
+  step_seconds_ = std::max(step_seconds_, least);
+  full_ = false;
   find_first_in_line(now);
   const int64_t turn = std::clamp(cost_.rows_within(kTurnSeconds, {}, 0), kTurnRowsMin,
                                   std::max(kTurnRowsMin, options_.prompt_rows));
@@ -118,6 +119,7 @@ int64_t ServingModel::take_rows(Lane& lane, int64_t rows) {
   rows = std::min(rows, lane.remaining() - lane.rows);
   const int64_t from = lane.computed + lane.rows;
   int64_t fit = cost_.rows_within(step_seconds_, work_, from + rows / 2);
+  full_ = full_ || fit < rows;
   if (first_prompt_) fit = std::max(fit, kPromptRowsMin);
   rows = std::min(rows, fit);
   if (rows <= 0 || !make_room_for(lane, from + rows)) return 0;

@@ -41,6 +41,7 @@ bool ServingModel::step(double seconds, Clock::time_point now, const std::atomic
   }
   const double took = std::chrono::duration<double>(end - now).count();
   cost_.observe(work_, took);
+  if (keeps_time_ && full_) margin_.observe(took > seconds);
   const double rate = static_cast<double>(work_.tokens) / std::max(took, 1e-6);
   const double before = counts_.rate.load(std::memory_order_relaxed);
   counts_.rate.store(before == 0 ? rate : kRateForget * before + (1 - kRateForget) * rate,
