@@ -99,7 +99,8 @@ void decode_piece_any(const Encoding& encoding, const std::byte* bytes, typename
 }
 
 // kGemvRows whole rows of weights at w[] times kColumns rows of x; the accumulators of weight row
-// r and column c go to out[r * kColumns + c]. `ahead`: bytes to what is read next.
+// r and column c go to out[r * kColumns + c]. From `ahead` on, as many bytes are fetched, in the order
+// of memory.
 inline constexpr int kGemvColumns = 4;
 
 template <class Dot>
@@ -107,7 +108,7 @@ struct GemvArgs {
   const uint8_t* w[kGemvRows];
   const typename Dot::T* x;
   int64_t x_stride, k;
-  size_t ahead;
+  const uint8_t* ahead;
 };
 
 template <class Format, class Dot, int kColumns>
@@ -133,11 +134,13 @@ void gemv(const GemvArgs<Dot>& a, F32x16* out) {
   for (int i = 0; i < kGemvRows * kColumns; ++i) acc[i] = zero();
   int64_t i = 0;
   size_t at = 0;
+  const uint8_t* ahead = a.ahead;
   for (; i + Format::kElems <= a.k; i += Format::kElems, at += Format::kBytes) {
 #pragma GCC unroll 4
     for (int r = 0; r < kGemvRows; ++r) {
       const uint8_t* p = a.w[r] + at;
-      for (size_t line = 0; line < Format::kBytes; line += 64) prefetch(p + a.ahead + line);
+      for (size_t line = 0; line < Format::kBytes; line += 64) prefetch(ahead + line);
+      ahead += Format::kBytes;
       Format::block(p, [&](int g, const auto& chunk) {
         Dot::template chunk<kColumns>(chunk, a.x + i + 32 * g, a.x_stride, acc + r * kColumns);
       });

@@ -137,11 +137,11 @@ void matmul_gemv(const MatmulArgs& a, const FormatOps<Dot>& ops) {
   g.x = static_cast<const typename Dot::T*>(a.x);
   g.x_stride = a.x_stride;
   g.k = a.k;
-  g.ahead = kGemvRows * a.row_bytes;
   for (int64_t o = a.out_begin; o < a.out_end; o += kGemvRows) {
     for (int r = 0; r < kGemvRows; ++r) {
       g.w[r] = reinterpret_cast<const uint8_t*>(weight_at(a, o + r, 0));
     }
+    g.ahead = g.w[0] + kGemvRows * a.row_bytes;
     F32x16 acc[kGemvRows * kGemvColumns];
     ops.gemv[columns - 1](g, acc);
     const int rows = static_cast<int>(smaller<int64_t>(kGemvRows, a.out_end - o));
