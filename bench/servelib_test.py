@@ -2,20 +2,25 @@
 """Tests of bench/servelib: statistics against Python's own, the decoders of HTTP, chunks and events
 on bytes that are cut at every place, the client on Python's own server, and what becomes of a GGUF
 file in Hugging Face's form (with `numpy`; the whole of a file with `gguf` and `tokenizers` too)."""
+import functools
 import http.client
 import http.server
 import io
 import json
 import math
+import os
 import pathlib
 import random
+import select
 import statistics
 import struct
+import subprocess
 import sys
 import tempfile
 import threading
 import time
 import unittest
+from unittest import mock
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
@@ -301,6 +306,26 @@ class Client(unittest.TestCase):
         self.loop.start(self.ask("/stream/1000"))
         with self.assertRaises(client.Stuck):
             self.loop.run(0.2)
+
+
+class Ends(unittest.TestCase):
+    def test_what_a_server_started_ends_with_it(self):
+        """Killed after a SIGTERM that it does not heed; its child holds the other end of a pipe."""
+        script = ("import signal, subprocess, sys, time\n"
+                  "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+                  "subprocess.Popen(['sleep', '600'], pass_fds=[int(sys.argv[1])])\n"
+                  "time.sleep(600)")
+        ours, theirs = os.pipe()
+        with mock.patch.object(servers, "END_SECONDS", 0.5), \
+                mock.patch("subprocess.Popen", functools.partial(subprocess.Popen,
+                                                                 pass_fds=[theirs])):
+            server = servers.Server([sys.executable, "-c", script, theirs], 1, [], [])
+            os.close(theirs)
+            time.sleep(0.5)
+            server.__exit__()
+        self.assertTrue(select.select([ours], [], [], 5)[0], "the child still runs")
+        self.assertEqual(os.read(ours, 1), b"")
+        os.close(ours)
 
 
 def rotated(vector, position, interleaved):

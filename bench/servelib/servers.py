@@ -22,6 +22,7 @@ import time
 from peerlib.programs import help_of, run
 
 START_SECONDS = 120  # where a program has no longer one of its own
+END_SECONDS = 10     # from SIGTERM to SIGKILL
 QUEUE = 512  # requests that wait for a model of Hearth's, where nothing is said
 METRIC = re.compile(r"^([\w:]+)(?:\{(.*)\})? ([-+.\deE]+|NaN)$", re.MULTILINE)
 
@@ -56,7 +57,8 @@ class Server:
         self.seconds = seconds
         self.log = tempfile.TemporaryFile("w+b")
         self.process = subprocess.Popen([str(w) for w in words], stdin=subprocess.DEVNULL,
-                                        stdout=self.log, stderr=self.log, env=env)
+                                        stdout=self.log, stderr=self.log, env=env,
+                                        start_new_session=True)
         self.pid = self.process.pid
         self.words = words
 
@@ -80,10 +82,12 @@ class Server:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
-                self.process.wait(10)
+                self.process.wait(END_SECONDS)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+        with contextlib.suppress(ProcessLookupError):  # what it started and did not end
+            os.killpg(self.pid, signal.SIGKILL)
 
     def said(self, count=500):
         self.log.seek(0, os.SEEK_END)
