@@ -211,7 +211,7 @@ class Vllm:
     """vLLM's CPU build, which reads no GGUF there: the same weights as bf16, as checkpoint.py makes
     them, in a folder for each model. It keeps no prompts unless the part is about that."""
     rival = "vLLM"
-    START_SECONDS = 900                                    # it compiles, anew at each start
+    START_SECONDS = 900                                      # it compiles; later from a cache
     PRELOADED = ("libiomp5.so", "libtcmalloc_minimal.so.4")  # its manual's advice
 
     def __init__(self, path, folders, options):
