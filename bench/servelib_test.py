@@ -1,21 +1,41 @@
 #!/usr/bin/env python3
 """Tests of bench/servelib: statistics against Python's own, the decoders of HTTP, chunks and events
-on bytes that are cut at every place, and the client on Python's own server."""
+on bytes that are cut at every place, the client on Python's own server, and what becomes of a GGUF
+file in Hugging Face's form (with `numpy`; the whole of a file with `gguf` and `tokenizers` too)."""
+import functools
 import http.client
 import http.server
 import io
+import json
+import math
+import os
 import pathlib
 import random
+import select
 import statistics
+import struct
+import subprocess
 import sys
+import tempfile
 import threading
 import time
 import unittest
+from unittest import mock
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from servelib import client, stats, wire  # noqa: E402 (the path comes first)
+from servelib import checkpoint, client, servers, stats, wire  # noqa: E402 (the path comes first)
+
+try:
+    import numpy
+except ImportError:
+    numpy = None
+try:
+    import gguf
+    import tokenizers
+except ImportError:
+    gguf = tokenizers = None
 
 EVENTS = (b'data: {"choices":[{"index":0,"text":"a\\nb"}]}\n\n'
           b': still here\n\n'
@@ -286,6 +306,158 @@ class Client(unittest.TestCase):
         self.loop.start(self.ask("/stream/1000"))
         with self.assertRaises(client.Stuck):
             self.loop.run(0.2)
+
+
+class Ends(unittest.TestCase):
+    def test_what_a_server_started_ends_with_it(self):
+        """Killed after a SIGTERM that it does not heed; its child holds the other end of a pipe."""
+        script = ("import signal, subprocess, sys, time\n"
+                  "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+                  "subprocess.Popen(['sleep', '600'], pass_fds=[int(sys.argv[1])])\n"
+                  "time.sleep(600)")
+        ours, theirs = os.pipe()
+        with mock.patch.object(servers, "END_SECONDS", 0.5), \
+                mock.patch("subprocess.Popen", functools.partial(subprocess.Popen,
+                                                                 pass_fds=[theirs])):
+            server = servers.Server([sys.executable, "-c", script, theirs], 1, [], [])
+            os.close(theirs)
+            time.sleep(0.5)
+            server.__exit__()
+        self.assertTrue(select.select([ours], [], [], 5)[0], "the child still runs")
+        self.assertEqual(os.read(ours, 1), b"")
+        os.close(ours)
+
+
+def rotated(vector, position, interleaved):
+    """Rotary embedding of one head, of neighbours or of numbers half a head apart."""
+    half = len(vector) // 2
+    out = list(vector)
+    for i in range(half):
+        a, b = (2 * i, 2 * i + 1) if interleaved else (i, i + half)
+        angle = position * 100 ** (-i / half)
+        out[a] = vector[a] * math.cos(angle) - vector[b] * math.sin(angle)
+        out[b] = vector[a] * math.sin(angle) + vector[b] * math.cos(angle)
+    return numpy.array(out)
+
+
+class Names(unittest.TestCase):
+    def test_names_of_tensors(self):
+        for ours, theirs in (("token_embd.weight", "model.embed_tokens.weight"),
+                             ("output.weight", "lm_head.weight"),
+                             ("blk.12.attn_k.bias", "model.layers.12.self_attn.k_proj.bias"),
+                             ("blk.0.ffn_norm.weight",
+                              "model.layers.0.post_attention_layernorm.weight")):
+            self.assertEqual(checkpoint.their_name(ours), theirs)
+        for unknown in ("rope_freqs.weight", "blk.0.ffn_gate_exps.weight", "blk.0", "output"):
+            with self.assertRaises(checkpoint.Refused):
+                checkpoint.their_name(unknown)
+
+    def test_cache_of_vllm(self):
+        """vLLM 0.16 tells 46,592 tokens in one GiB for SmolLM2-135M, in blocks of 128."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder)
+            (path / "config.json").write_text(json.dumps(
+                {"num_hidden_layers": 30, "num_key_value_heads": 3, "head_dim": 64}))
+            fits = servers.cache_bytes(path, servers.Need(46592 // 128, 100))
+            self.assertLessEqual(fits, 1 << 30)
+            self.assertGreater(servers.cache_bytes(path, servers.Need(46592 // 128 + 1, 128)),
+                               1 << 30)
+
+
+@unittest.skipUnless(numpy, "needs numpy")
+class Weights(unittest.TestCase):
+    def test_reordered_rows_give_the_same_attention(self):
+        rng, heads, size, width = numpy.random.default_rng(5), 3, 8, 10
+        q, k, x, y = (rng.normal(size=s) for s in ((heads * size, width), (heads * size, width),
+                                                   width, width))
+        of_gguf = (q @ x, k @ y)
+        theirs = (checkpoint.halves(q, heads) @ x, checkpoint.halves(k, heads) @ y)
+        for head in range(heads):
+            rows = slice(head * size, (head + 1) * size)
+            scores = [rotated(a[rows], 7, first) @ rotated(b[rows], 3, first)
+                      for (a, b), first in ((of_gguf, True), (theirs, False))]
+            self.assertAlmostEqual(*scores)
+        bias = checkpoint.halves(q[:, 0], heads)
+        self.assertEqual(bias.tolist(), checkpoint.halves(q, heads)[:, 0].tolist())
+
+    def test_bf16_is_the_nearest(self):
+        values = numpy.random.default_rng(6).normal(size=1000).astype(numpy.float32)
+        found = checkpoint.bf16(values)
+        for value, bits in zip(values.tolist(), found.tolist()):
+            around = [struct.unpack("<f", struct.pack("<I", (bits + d) << 16))[0]
+                      for d in (-1, 0, 1)]
+            self.assertEqual(min(around, key=lambda a: abs(a - value)), around[1])
+        ties = numpy.array([0x3f808000, 0x3f818000], numpy.uint32).view(numpy.float32)
+        self.assertEqual(checkpoint.bf16(ties).tolist(), [0x3f80, 0x3f82])
+
+
+@unittest.skipUnless(numpy and gguf and tokenizers, "needs numpy, gguf and tokenizers")
+class WholeFile(unittest.TestCase):
+    """A tiny model written by the package gguf."""
+    WIDTH, HEADS, TOKENS = 64, 2, ["<s>", "a", "b", "ab", "\u0120", "\u0120ab", "1", "!"]
+
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.path = pathlib.Path(self.folder.name)
+        rng = numpy.random.default_rng(7)
+        self.q = rng.normal(size=(self.WIDTH, self.WIDTH)).astype(numpy.float32)
+        self.embedding = rng.normal(size=(len(self.TOKENS), self.WIDTH)).astype(numpy.float32)
+
+    def write(self, **keys):
+        writer = gguf.GGUFWriter(self.path / "m.gguf", "llama")
+        for key, value in {"block_count": 1, "context_length": 128, "embedding_length": self.WIDTH,
+                           "feed_forward_length": 96, "attention.head_count": self.HEADS,
+                           **keys}.items():
+            writer.add_uint32(f"llama.{key}", value)
+        writer.add_layer_norm_rms_eps(1e-5)
+        writer.add_tokenizer_model("gpt2")
+        writer.add_tokenizer_pre("smollm")
+        writer.add_token_list(self.TOKENS)
+        writer.add_token_types([checkpoint.CONTROL] + [1] * (len(self.TOKENS) - 1))
+        writer.add_token_merges(["a b", "\u0120 ab"])
+        writer.add_bos_token_id(0)
+        writer.add_add_bos_token(True)
+        writer.add_tensor("token_embd.weight", self.embedding)
+        writer.add_tensor("blk.0.attn_q.weight", gguf.quants.quantize(
+            self.q, gguf.GGMLQuantizationType.Q8_0), raw_dtype=gguf.GGMLQuantizationType.Q8_0)
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
+        return self.path / "m.gguf"
+
+    def test_files(self):
+        checkpoint.convert(self.write(), self.path / "out")
+        config = json.loads((self.path / "out/config.json").read_text())
+        self.assertEqual((config["vocab_size"], config["head_dim"], config["num_key_value_heads"]),
+                         (len(self.TOKENS), 32, self.HEADS))
+        self.assertTrue(config["tie_word_embeddings"])
+        data = (self.path / "out/model.safetensors").read_bytes()
+        length = int.from_bytes(data[:8], "little")
+        head = json.loads(data[8:8 + length])
+        for name, wanted, error in (
+                ("model.embed_tokens", self.embedding, 0.02),
+                ("model.layers.0.self_attn.q_proj", checkpoint.halves(self.q, self.HEADS), 0.05)):
+            entry = head[f"{name}.weight"]
+            first, end = (8 + length + at for at in entry["data_offsets"])
+            bits = numpy.frombuffer(data[first:end], "<u2").astype(numpy.uint32) << 16
+            self.assertEqual(entry["shape"], list(wanted.shape))
+            self.assertLess(abs(bits.view(numpy.float32) - wanted.ravel()).max(), error)
+        self.assertEqual(len(data), 8 + length + 2 * (self.q.size + self.embedding.size))
+
+    def test_tokenizer_is_one(self):
+        checkpoint.convert(self.write(), self.path / "out")
+        made = tokenizers.Tokenizer.from_file(str(self.path / "out/tokenizer.json"))
+        ids = made.encode("ab ab11!").ids
+        self.assertEqual(ids, [0, 3, 5, 6, 6, 7])
+        self.assertEqual(made.decode(ids), "ab ab11!")
+
+    def test_what_is_not_understood_is_refused(self):
+        model = self.write(expert_count=4)
+        with self.assertRaises(checkpoint.Refused):
+            checkpoint.convert(model, self.path / "out")
+        self.assertFalse((self.path / "out").exists())
 
 
 if __name__ == "__main__":

@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
-"""Measures Hearth's server beside llama.cpp's: the same files, the same run, interleaved.
+"""Measures Hearth's server beside llama.cpp's and vLLM's: the same models, one run, interleaved.
 
-    serving.py MODEL.gguf... [--llama-server PATH] [--parts throughput,intrusion,...]
-               [--precision high,fast] [--rounds 3] [--json FILE] [--append]
+    serving.py MODEL.gguf... [--llama-server PATH] [--vllm PATH --vllm-model FOLDER]
+               [--parts throughput,intrusion,...] [--precision high,fast] [--rounds 3]
+               [--json FILE] [--append]
 
 Servers are started here, on free ports, one at a time; Hearth's has a store of its own in a folder
 that goes afterwards. Prompts are random tokens, no two alike. Each round asks every server once,
 starting with another one each time. The table has medians over the rounds; a ratio is the median
 over the rounds, with its least and greatest, above 1 in Hearth's favour; of several settings of a
-rival the better one is named first and is the one in the ratio.
+rival the better one is named first and is the one in the ratio. vLLM reads no GGUF on a processor:
+it gets the same weights as bf16 (servelib/checkpoint.py), and takes a minute or more to start.
 
     throughput  128 tokens read and 64 made by each request, --streams of them at once
     intrusion   four streams run, a prompt of 6,000 tokens comes and a short one behind it
@@ -144,18 +146,26 @@ def model(text):
     return pathlib.Path(text) if pathlib.Path(text).is_dir() else file(text)
 
 
+def checkpoint(text):
+    file(pathlib.Path(text) / "config.json")
+    return pathlib.Path(text)
+
+
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("models", nargs="+", type=model, metavar="MODEL.gguf")
     add("--hearth", default=str(ROOT / "build/release/hearth"), type=program)
-    add("--no-hearth", action="store_true", help="only the rival")
+    add("--no-hearth", action="store_true", help="only the rivals")
     add("--serve-flags", type=shlex.split, default=[], help="more words for hearth serve")
     add("--llama-server", type=program)
     add("--llama-flags", type=shlex.split, action="append", metavar="FLAGS",
         help="a setting of llama-server, may be repeated: --llama-flags=--no-repack (two: none "
         "and that)")
+    add("--vllm", type=program, help="vLLM's program, of its build for processors")
+    add("--vllm-model", type=checkpoint, action="append", default=[], metavar="FOLDER",
+        help="what servelib/checkpoint.py made of MODEL.gguf; one for each, in the same order")
     add("--parts", type=list_of(tuple(PARTS)), default=["throughput"], metavar="NAME,NAME",
         help=f"of {', '.join(PARTS)} (throughput)")
     add("--precision", type=list_of(("exact", "high", "fast")), default=["high"],
@@ -187,8 +197,10 @@ def parse_arguments():
     add("--append", action="store_true", help="add the table to bench/RESULTS.md")
     options = parser.parse_args()
     options.llama_flags = options.llama_flags or [[], ["--no-repack"]]
-    if options.no_hearth and not options.llama_server:
-        parser.error("--no-hearth leaves nothing to measure without --llama-server")
+    if options.no_hearth and not (options.llama_server or options.vllm):
+        parser.error("--no-hearth leaves nothing to measure without --llama-server or --vllm")
+    if options.vllm and len(options.vllm_model) != len(options.models):
+        parser.error("--vllm needs a --vllm-model for each MODEL")
     options.limits, options.failures = [], 0
     return options
 

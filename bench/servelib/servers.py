@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import http.client
 import json
+import math
 import os
 import pathlib
 import re
@@ -20,7 +21,8 @@ import time
 
 from peerlib.programs import help_of, run
 
-START_SECONDS = 120
+START_SECONDS = 120  # where a program has no longer one of its own
+END_SECONDS = 10     # from SIGTERM to SIGKILL
 QUEUE = 512  # requests that wait for a model of Hearth's, where nothing is said
 METRIC = re.compile(r"^([\w:]+)(?:\{(.*)\})? ([-+.\deE]+|NaN)$", re.MULTILINE)
 
@@ -48,13 +50,15 @@ def more_files():
 
 class Server:
     """A server that runs. `models` are the names of `files` that requests use; `extra` goes into
-    the body of every completion."""
+    the body of every completion; it must answer `seconds` after its start."""
 
-    def __init__(self, words, port, files, models, extra=None, env=None):
+    def __init__(self, words, port, files, models, extra=None, env=None, seconds=START_SECONDS):
         self.port, self.files, self.models, self.extra = port, files, models, extra or {}
+        self.seconds = seconds
         self.log = tempfile.TemporaryFile("w+b")
         self.process = subprocess.Popen([str(w) for w in words], stdin=subprocess.DEVNULL,
-                                        stdout=self.log, stderr=self.log, env=env)
+                                        stdout=self.log, stderr=self.log, env=env,
+                                        start_new_session=True)
         self.pid = self.process.pid
         self.words = words
 
@@ -66,7 +70,7 @@ class Server:
             raise
 
     def when_ready(self):
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + self.seconds
         while time.monotonic() < deadline and self.process.poll() is None:
             with contextlib.suppress(OSError, http.client.HTTPException):
                 if self.get("/health")[0] == 200:
@@ -78,10 +82,12 @@ class Server:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
-                self.process.wait(10)
+                self.process.wait(END_SECONDS)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+        with contextlib.suppress(ProcessLookupError):  # what it started and did not end
+            os.killpg(self.pid, signal.SIGKILL)
 
     def said(self, count=500):
         self.log.seek(0, os.SEEK_END)
@@ -201,12 +207,60 @@ class LlamaServer:
         return found[1] if found else "?"
 
 
+class Vllm:
+    """vLLM's CPU build, which reads no GGUF there: the same weights as bf16, as checkpoint.py makes
+    them, in a folder for each model. It keeps no prompts unless the part is about that."""
+    rival = "vLLM"
+    START_SECONDS = 900                                      # it compiles; later from a cache
+    PRELOADED = ("libiomp5.so", "libtcmalloc_minimal.so.4")  # its manual's advice
+
+    def __init__(self, path, folders, options):
+        self.path, self.folders, self.options = path, folders, options
+        self.setting, self.reports = "bf16", []
+
+    def environment(self, model, need):
+        """Its cache comes in whole GiB, its threads as the cores that each is bound to."""
+        space = max(1, math.ceil(cache_bytes(self.folders[model], need) / (1 << 30)))
+        cores = sorted(os.sched_getaffinity(0))[:self.options.threads]
+        library = self.path.parent.parent / "lib"
+        preloaded = [str(library / n) for n in self.PRELOADED if (library / n).is_file()]
+        return os.environ | {
+            "VLLM_CPU_KVCACHE_SPACE": str(space), "VLLM_NO_USAGE_STATS": "1",
+            "VLLM_CPU_OMP_THREADS_BIND": ",".join(map(str, cores)), "HF_HUB_OFFLINE": "1",
+            "LD_PRELOAD": ":".join(preloaded + [os.environ.get("LD_PRELOAD", "")]).strip(":")}
+
+    def start(self, models, need):
+        port = free_port()
+        words = [self.path, "serve", self.folders[models[0]], "--host", "127.0.0.1", "--port", port,
+                 "--served-model-name", "any", "--dtype", "bfloat16", "--generation-config", "vllm",
+                 "--max-num-seqs", need.streams, "--max-model-len", need.context,
+                 "--disable-uvicorn-access-log"]
+        words += (["--enable-prefix-caching", "--enable-prompt-tokens-details"]
+                  if need.prefix_cache else ["--no-enable-prefix-caching"])
+        return Server(words, port, models, ["any"], env=self.environment(models[0], need),
+                      seconds=self.START_SECONDS)
+
+    def version(self):
+        return run(self.path, "--version").stdout.split()[-1]
+
+
+def cache_bytes(folder, need, block=128):
+    """What the keys and values of all requests take in bf16, in blocks of tokens."""
+    config = json.loads((folder / "config.json").read_text())
+    token = 2 * 2 * (config["num_hidden_layers"] * config["num_key_value_heads"] *
+                     config["head_dim"])
+    return need.streams * math.ceil(need.context / block) * block * token
+
+
 def hearth_programs(options, home):
     return [Hearth(options.hearth, p, home, options) for p in options.precision]
 
 
 def rival_programs(options):
-    if not options.llama_server:
-        return []
-    return [LlamaServer(options.llama_server, " ".join(flags) or "default", flags, options)
-            for flags in options.llama_flags]
+    found = []
+    if options.llama_server:
+        found += [LlamaServer(options.llama_server, " ".join(flags) or "default", flags, options)
+                  for flags in options.llama_flags]
+    if options.vllm:
+        found.append(Vllm(options.vllm, dict(zip(options.models, options.vllm_model)), options))
+    return found
