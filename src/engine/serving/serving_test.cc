@@ -449,7 +449,8 @@ TEST_F(ServingTest, ACrowdDoesNotHoldUpANewcomer) {
   auto model = serve({.cache_tokens = 40 * kContext});
   std::vector<RequestId> crowd;
   for (int i = 0; i < 20; ++i)
-    crowd.push_back(*ask(*model, some_tokens(4, static_cast<TokenId>(i)), greedy(100), {.tenant = 1}));
+    crowd.push_back(
+        *ask(*model, some_tokens(4, static_cast<TokenId>(i)), greedy(100), {.tenant = 1}));
   while (model->status().running < 20 || recorder_->of(crowd.back()).tokens.empty()) step(*model);
   auto tokens = [&](RequestId id) { return recorder_->of(id).tokens[0].size(); };
   for (uint64_t tenant = 2; tenant < 6; ++tenant) {

@@ -440,15 +440,15 @@ inline void multiply_firsts(const Strip& s, const RowBlock& rows, const Activati
   }
 }
 
-// The tile to take when `left` rows are left and the last was of this kind. Of two rows a tile has too
-// few sums for the latency of a product, so the widest leaves four rather than two.
+// The tile to take when `left` rows are left and the last was of this kind. Of two rows a tile has
+// too few sums for the latency of a product, so the widest leaves four rather than two.
 inline int tile_kind(int kind, int64_t left) {
   while (kTileWidths[kind] > left) --kind;
   return kMaxTileColumns == 6 && left == 8 ? kind - 1 : kind;
 }
 
-// Bytes from the x of the tile at row r to that of the next: at row `after`, or where that is beyond
-// the block, at its beginning in the next piece, or in the first piece for the next strip.
+// Bytes from the x of the tile at row r to that of the next: at row `after`, or where that is
+// beyond the block, at its beginning in the next piece, or in the first piece for the next strip.
 inline int64_t next_tile(const RowBlock& rows, int64_t r, int64_t after, int64_t stride) {
   if (after < rows.end) return (after - r) * stride;
   const int64_t values = rows.last ? -rows.k : rows.count;
@@ -512,8 +512,9 @@ void multiply_rows(const MatmulArgs& a, const PanelOps& ops, RowProductsOf<C> pr
     alignas(64) float sums[C * kStripRows] = {};
     for (int64_t k = 0; k < a.k; k += kPanelPiece) {
       const int64_t count = smaller(kPanelPiece, a.k - k);
-      RowsOfX<C> rows = {reinterpret_cast<const ActivationBlock*>(x) + k / 32,
-                         reinterpret_cast<const FirstDigits*>(x + x_row.firsts) + k / 32, stride, {}};
+      const auto* first = reinterpret_cast<const FirstDigits*>(x + x_row.firsts);
+      RowsOfX<C> rows = {reinterpret_cast<const ActivationBlock*>(x) + k / 32, first + k / 32,
+                         stride, {}};
       const std::byte* masks = x + x_row.masks + k / kPanelPiece * int64_t{sizeof(uint32_t)};
       for (int c = 0; c < C && a.compute == Compute::kInt8x2; ++c)
         memcpy(&rows.mask[c], masks + c * stride, sizeof(uint32_t));

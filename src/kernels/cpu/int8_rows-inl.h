@@ -1,5 +1,5 @@
-// The integer matrix product for a few rows of x (generation): lines go from the decoder straight into
-// products, without a rest in memory. Sums and their order are those of int8_matmul-inl.h.
+// The integer matrix product for a few rows of x (generation): lines go from the decoder straight
+// into products, without a rest in memory. Sums and their order are those of int8_matmul-inl.h.
 #pragma once
 
 #include <cstdint>
@@ -57,8 +57,8 @@ struct RowsOfX {
   }
 };
 
-// The lines of kCount groups become sums: with the digits of C rows of x, or with their first digits
-// too.
+// The lines of kCount groups become sums: with the digits of C rows of x, or with their first
+// digits too.
 template <class Format, int C, int kCount, bool kFirst>
 struct LineSums {
   static constexpr int kLines = Format::kGroup / 4;
