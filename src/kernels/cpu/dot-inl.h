@@ -98,9 +98,9 @@ void decode_piece_any(const Encoding& encoding, const std::byte* bytes, typename
   }
 }
 
-// kGemvRows whole rows of weights at w[] times kColumns rows of x; the accumulators of weight row
-// r and column c go to out[r * kColumns + c]. From `ahead` on, as many bytes are fetched, in memory's
-// order.
+// kGemvRows whole rows of weights at w[] times kColumns rows of x; the accumulators of weight
+// row r and column c go to out[r * kColumns + c]. From `ahead` on, as many bytes are fetched, in the
+// order of memory.
 inline constexpr int kGemvColumns = 4;
 
 template <class Dot>
