@@ -99,8 +99,8 @@ void decode_piece_any(const Encoding& encoding, const std::byte* bytes, typename
 }
 
 // kGemvRows whole rows of weights at w[] times kColumns rows of x; the accumulators of weight
-// row r and column c go to out[r * kColumns + c]. From `ahead` on, as many bytes are fetched, in the
-// order of memory.
+// row r and column c go to out[r * kColumns + c]. From `ahead` on, as many bytes are fetched, in
+// the order of memory.
 inline constexpr int kGemvColumns = 4;
 
 template <class Dot>
