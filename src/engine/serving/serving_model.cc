@@ -213,8 +213,12 @@ void ServingModel::erase(const Job& job) {
 
 void ServingModel::leave_queue(const Job& job) {
   waiting_of(job.request.tenant).fetch_sub(1, std::memory_order_relaxed);
-  counts_.waiting.fetch_sub(1, std::memory_order_relaxed);
   counts_.waiting_tokens.fetch_sub(job.out.timings.prompt_tokens, std::memory_order_relaxed);
+  if (counts_.waiting.fetch_sub(1, std::memory_order_relaxed) > 1) return;
+  // How slowly one queue moved says nothing of the next.
+  last_begin_ = {};
+  begins_ = begin_seconds_ = 0;
+  counts_.begin_seconds.store(0, std::memory_order_relaxed);
 }
 
 Job* ServingModel::find(RequestId id) {
