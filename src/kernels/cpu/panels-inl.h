@@ -132,8 +132,11 @@ inline void each_byte(U8x64 line, F f) {
   f(3, byte_of<3>(line));
 }
 
-// The small formats have blocks of 32 values. Two neighbours, pair(rows, out), take half the loads
-// of one and one. What follows puts the lines of a group; word(i) are its bytes 4i .. 4i + 3.
+// The small formats have blocks of 32 values, of which two neighbours take half the loads of one
+// and one (put_pair, below): put(b, out, half, word) gives block b of them, of which half(at) and
+// word(at) are the float16 and the four bytes at byte `at`.
+//
+// What follows puts the lines of a group; word(i) are bytes 4i .. 4i + 3 of its codes.
 //
 // Sixteen bytes of nibbles: the low ones first, the high ones 16 values later.
 HEARTH_INLINE inline void put_nibbles(int group, auto& out, auto word) {
@@ -152,15 +155,9 @@ struct PanelQ4_0 : Q4_0 {
     take_lines(rows, kCodes, out, codes);
     put_nibbles(0, out, [&](int i) HEARTH_INLINE { return codes[i]; });
   }
-  HEARTH_INLINE static void pair(Rows rows, auto& out) {
-    U8x64 words[2 * kBytes / 4];
-    take_words<2 * kBytes>(rows, out, words);
-#pragma GCC unroll 2
-    for (int b = 0; b < 2; ++b) {
-      const int at = b * int{kBytes};
-      out.scale(b, half_at(words, at));
-      put_nibbles(b, out, [&](int i) HEARTH_INLINE { return word_at(words, at + kCodes + 4 * i); });
-    }
+  HEARTH_INLINE static void put(int b, auto& out, auto half, auto word) {
+    out.scale(b, half(0));
+    put_nibbles(b, out, [&](int i) HEARTH_INLINE { return word(kCodes + 4 * i); });
   }
 };
 
@@ -175,16 +172,10 @@ struct PanelQ4_1 : Q4_1 {
     take_lines(rows, kCodes, out, codes);
     put_nibbles(0, out, [&](int i) HEARTH_INLINE { return codes[i]; });
   }
-  HEARTH_INLINE static void pair(Rows rows, auto& out) {
-    U8x64 words[2 * kBytes / 4];
-    take_words<2 * kBytes>(rows, out, words);
-#pragma GCC unroll 2
-    for (int b = 0; b < 2; ++b) {
-      const int at = b * int{kBytes};
-      out.scale(b, half_at(words, at));
-      out.bias(b, half_at(words, at + 2));
-      put_nibbles(b, out, [&](int i) HEARTH_INLINE { return word_at(words, at + kCodes + 4 * i); });
-    }
+  HEARTH_INLINE static void put(int b, auto& out, auto half, auto word) {
+    out.scale(b, half(0));
+    out.bias(b, half(2));
+    put_nibbles(b, out, [&](int i) HEARTH_INLINE { return word(kCodes + 4 * i); });
   }
 };
 
@@ -214,16 +205,10 @@ struct PanelQ5_0 : Q5_0 {
     put_fives(0, out, first_words(rows, kHigh, out),
               [&](int i) HEARTH_INLINE { return codes[i]; });
   }
-  HEARTH_INLINE static void pair(Rows rows, auto& out) {
-    U8x64 words[2 * kBytes / 4];
-    take_words<2 * kBytes>(rows, out, words);
-#pragma GCC unroll 2
-    for (int b = 0; b < 2; ++b) {
-      const int at = b * int{kBytes};
-      out.scale(b, half_at(words, at));
-      put_fives(b, out, word_at(words, at + kHigh),
-                [&](int i) HEARTH_INLINE { return word_at(words, at + kCodes + 4 * i); });
-    }
+  HEARTH_INLINE static void put(int b, auto& out, auto half, auto word) {
+    out.scale(b, half(0));
+    put_fives(b, out, word(kHigh),
+              [&](int i) HEARTH_INLINE { return word(kCodes + 4 * i); });
   }
 };
 
@@ -240,17 +225,11 @@ struct PanelQ5_1 : Q5_1 {
     put_fives(0, out, first_words(rows, kHigh, out),
               [&](int i) HEARTH_INLINE { return codes[i]; });
   }
-  HEARTH_INLINE static void pair(Rows rows, auto& out) {
-    U8x64 words[2 * kBytes / 4];
-    take_words<2 * kBytes>(rows, out, words);
-#pragma GCC unroll 2
-    for (int b = 0; b < 2; ++b) {
-      const int at = b * int{kBytes};
-      out.scale(b, half_at(words, at));
-      out.bias(b, half_at(words, at + 2));
-      put_fives(b, out, word_at(words, at + kHigh),
-                [&](int i) HEARTH_INLINE { return word_at(words, at + kCodes + 4 * i); });
-    }
+  HEARTH_INLINE static void put(int b, auto& out, auto half, auto word) {
+    out.scale(b, half(0));
+    out.bias(b, half(2));
+    put_fives(b, out, word(kHigh),
+              [&](int i) HEARTH_INLINE { return word(kCodes + 4 * i); });
   }
 };
 
@@ -271,15 +250,9 @@ struct PanelQ8_0 : Q8_0 {
     take_wide(rows, kCodes, out, codes);
     put_bytes(0, out, [&](int i) HEARTH_INLINE { return codes[i]; });
   }
-  HEARTH_INLINE static void pair(Rows rows, auto& out) {
-    U8x64 words[2 * kBytes / 4];
-    take_words<2 * kBytes>(rows, out, words);
-#pragma GCC unroll 2
-    for (int b = 0; b < 2; ++b) {
-      const int at = b * int{kBytes};
-      out.scale(b, half_at(words, at));
-      put_bytes(b, out, [&](int i) HEARTH_INLINE { return word_at(words, at + kCodes + 4 * i); });
-    }
+  HEARTH_INLINE static void put(int b, auto& out, auto half, auto word) {
+    out.scale(b, half(0));
+    put_bytes(b, out, [&](int i) HEARTH_INLINE { return word(kCodes + 4 * i); });
   }
 };
 
@@ -312,16 +285,10 @@ struct PanelIQ4_NL : IQ4_NL {
     take_lines(rows, kCodes, out, codes);
     put_levels(kIq4Raised.of, 0, out, [&](int i) HEARTH_INLINE { return codes[i]; });
   }
-  HEARTH_INLINE static void pair(Rows rows, auto& out) {
-    U8x64 words[2 * kBytes / 4];
-    take_words<2 * kBytes>(rows, out, words);
-#pragma GCC unroll 2
-    for (int b = 0; b < 2; ++b) {
-      const int at = b * int{kBytes};
-      out.scale(b, half_at(words, at));
-      put_levels(kIq4Raised.of, b, out,
-                 [&](int i) HEARTH_INLINE { return word_at(words, at + kCodes + 4 * i); });
-    }
+  HEARTH_INLINE static void put(int b, auto& out, auto half, auto word) {
+    out.scale(b, half(0));
+    put_levels(kIq4Raised.of, b, out,
+               [&](int i) HEARTH_INLINE { return word(kCodes + 4 * i); });
   }
 };
 
@@ -567,17 +534,31 @@ struct PanelUnpacked {
 
 // Whether a format takes two blocks at once, and how many groups it gives at once at most.
 template <class Format>
-inline constexpr bool kHasPair = requires(Rows rows, PanelBlock& out) { Format::pair(rows, out); };
+inline constexpr bool kHasPair = requires(PanelBlock& out) {
+  Format::put(0, out, [](int) { return F32x16(); }, [](int) { return U8x64(); });
+};
 template <class Format>
 inline constexpr int kGroupsAtOnce =
     int{Format::kElems} / int{Format::kGroup} * (kHasPair<Format> ? 2 : 1);
+
+template <class Format>
+HEARTH_INLINE inline void put_pair(Rows rows, auto& out) {
+  U8x64 words[2 * Format::kBytes / 4];
+  take_words<2 * Format::kBytes>(rows, out, words);
+#pragma GCC unroll 2
+  for (int b = 0; b < 2; ++b) {
+    const int first = b * int{Format::kBytes};
+    Format::put(b, out, [&](int at) HEARTH_INLINE { return half_at(words, first + at); },
+                [&](int at) HEARTH_INLINE { return word_at(words, first + at); });
+  }
+}
 
 // Gives `blocks` blocks to `out`; done(n) after every n of them.
 template <class Format>
 HEARTH_INLINE inline void put_blocks(Rows rows, int64_t blocks, auto& out, auto done) {
   if constexpr (kHasPair<Format>) {
     for (; blocks >= 2; blocks -= 2, rows.first += 2 * Format::kBytes) {
-      Format::pair(rows, out);
+      put_pair<Format>(rows, out);
       done(2);
     }
   }
