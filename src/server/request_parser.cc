@@ -16,6 +16,7 @@ namespace http = boost::beast::http;
 using boost::beast::error_code;
 
 constexpr size_t kChunkLineMax = 8 << 10;  // a chunk's line, or all trailers
+constexpr size_t kMethodMax = 32;           // bytes of a request line beside its target
 
 constexpr Refusal kBadLine{400, "the head of the request has a line that does not end in CRLF"};
 constexpr Refusal kFolded{400, "the head of the request has a folded line"};
@@ -132,6 +133,7 @@ ParseStep RequestParser::Impl::scan(std::string_view bytes) {
     const void* found = std::memchr(bytes.data() + scanned, '\n', bytes.size() - scanned);
     if (found == nullptr) break;
     size_t at = static_cast<size_t>(static_cast<const char*>(found) - bytes.data());
+    if (in_target && at > limits.target + kMethodMax) return refuse(kLongTarget);
     if (at + 1 > limits.bytes) return refuse(in_target ? kLongTarget : kLongHead);
     if (at == 0 || bytes[at - 1] != '\r') return refuse(kBadLine);
     in_target = false;
@@ -147,7 +149,6 @@ ParseStep RequestParser::Impl::scan(std::string_view bytes) {
     scanned = at + 1;
   }
   scanned = bytes.size();
-  constexpr size_t kMethodMax = 32;
   if (in_target && scanned > limits.target + kMethodMax) return refuse(kLongTarget);
   return scanned < limits.bytes ? ParseStep::kMore : refuse(kLongHead);
 }

@@ -224,6 +224,8 @@ TEST(RequestParser, Limits) {
     EXPECT_EQ(parse(target(8192) + " HTTP/1.1\r\nHost: a\r\n\r\n", step).head, ParseStep::kDone);
     EXPECT_EQ(parse(target(8193) + " HTTP/1.1\r\nHost: a\r\n\r\n", step).status, 414);
     EXPECT_EQ(parse(target(1 << 20), step).status, 414);
+    // A method so long that no line end would be waited for, had it come in pieces.
+    EXPECT_EQ(parse(std::string(8300, 'M') + " /x HTTP/1.1\r\nHost: a\r\n\r\n", step).status, 414);
     Parsed p = parse(with("Transfer-Encoding: chunked\r\n", "3e8\r\n" + std::string(1000, 'x') +
                           "\r\n1\r\ny\r\n0\r\n\r\n"), step);
     EXPECT_EQ(p.status, 413);

@@ -33,8 +33,7 @@ struct ServingEngine::Impl {
   std::atomic<RequestId> last_id{0};
   std::atomic<Command*> commands{nullptr};
   std::atomic<uint32_t> rings{0};     // changes with each command, for who sleeps
-  std::atomic<RequestId> dominating{0};
-  std::atomic<bool> abort{false};
+  StepWatch watch;
   std::atomic<bool> sleeping{false};
   std::mutex mutex;                   // for sleeping only
   std::condition_variable wake;
@@ -113,10 +112,8 @@ bool ServingEngine::Impl::step_all() {
       model.tend(Job::Clock::now());
       continue;
     }
-    abort.store(false);
-    any = model.step(options.step_seconds / static_cast<double>(busy), Job::Clock::now(), abort,
-                     dominating) || any;
-    dominating.store(0);
+    any = model.step(options.step_seconds / static_cast<double>(busy), Job::Clock::now(), watch) ||
+          any;
   }
   return any;
 }
@@ -185,17 +182,18 @@ Result<RequestId> ServingEngine::submit(const std::shared_ptr<ServingModel>& mod
                                         ServeRequest request, std::shared_ptr<ServeSink> sink) {
   auto job = TRY(model->prepare(std::move(request), std::move(sink)));
   const RequestId id = impl_->last_id.fetch_add(1) + 1;
+  const uint64_t tenant = job->request.tenant;
   job->id = id;
   impl_->push(std::make_unique<Command>(
       Command{.kind = Command::Kind::kSubmit, .model = model, .job = std::move(job)}));
+  if (model->is_new(tenant)) impl_->watch.newcomer(*model, Job::Clock::now());
   return id;
 }
 
 void ServingEngine::cancel(RequestId request) {
   impl_->push(std::make_unique<Command>(
       Command{.kind = Command::Kind::kCancel, .request = request}));
-  // A long piece of a prompt that nobody waits for any more is not computed to its end.
-  if (impl_->dominating.load() == request) impl_->abort.store(true);
+  impl_->watch.cancelled(request);
 }
 
 ServingStatus ServingEngine::status(const ServingModel& model) { return model.status(); }

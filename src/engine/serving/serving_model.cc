@@ -73,7 +73,7 @@ Result<std::unique_ptr<Job>> ServingModel::prepare(ServeRequest request,
   if (request.conversation == 0) request.conversation = beginning_of(request.prompt);
   job->arrived = Clock::now();
   TRY(admit(request, job->arrived));
-  waiting_of(request.tenant).fetch_add(1, std::memory_order_relaxed);
+  tenant_count(request.tenant).waiting.fetch_add(1, std::memory_order_relaxed);
   counts_.waiting.fetch_add(1, std::memory_order_relaxed);
   counts_.waiting_tokens.fetch_add(timings.prompt_tokens, std::memory_order_relaxed);
   job->request = std::move(request);
@@ -87,7 +87,7 @@ Result<void> ServingModel::admit(const ServeRequest& request, Clock::time_point 
   auto get = [](const auto& from) { return from.load(std::memory_order_relaxed); };
   const int64_t beyond = get(counts_.running) + get(counts_.waiting) - options_.rows_max;
   const int64_t queue = options_.queue_max;
-  if (beyond >= queue && (get(waiting_of(request.tenant)) > 0 || beyond >= 2 * queue)) {
+  if (beyond >= queue && (get(tenant_count(request.tenant).waiting) > 0 || beyond >= 2 * queue)) {
     counts_.refused.fetch_add(1, std::memory_order_relaxed);
     return fail(Code::kBusy, "{} requests run and {} wait already; try again later",
                 get(counts_.running), get(counts_.waiting));
@@ -204,15 +204,19 @@ void ServingModel::fail_job(Job& job, const Error& error) {
 void ServingModel::erase(const Job& job) {
   auto at = std::ranges::find(jobs_, &job, &std::unique_ptr<Job>::get);
   while (!(*at)->lanes.empty()) remove_lane(*(*at)->lanes.back());
-  if ((*at)->started == Clock::time_point()) leave_queue(**at);
-  else counts_.running.fetch_sub(1, std::memory_order_relaxed);
+  if ((*at)->started == Clock::time_point()) {
+    leave_queue(**at);
+  } else {
+    counts_.running.fetch_sub(1, std::memory_order_relaxed);
+    tenant_count(job.request.tenant).running.fetch_sub(1, std::memory_order_relaxed);
+  }
   // The sink's owner hears the end of the step even where this was its last request.
   if ((*at)->sink != nullptr) (*at)->sink->on_step_end();
   jobs_.erase(at);
 }
 
 void ServingModel::leave_queue(const Job& job) {
-  waiting_of(job.request.tenant).fetch_sub(1, std::memory_order_relaxed);
+  tenant_count(job.request.tenant).waiting.fetch_sub(1, std::memory_order_relaxed);
   counts_.waiting_tokens.fetch_sub(job.out.timings.prompt_tokens, std::memory_order_relaxed);
   if (counts_.waiting.fetch_sub(1, std::memory_order_relaxed) > 1) return;
   // How slowly one queue moved says nothing of the next.

@@ -14,6 +14,7 @@
 #include "engine/serving/engine.h"
 #include "engine/serving/job.h"
 #include "engine/serving/scheduler.h"
+#include "engine/serving/step_watch.h"
 #include "engine/step_cost.h"
 
 namespace hearth {
@@ -43,12 +44,9 @@ class ServingModel {
   void cancel_all();
 
   // One step of about `seconds` while somebody watches; false where there is nothing to do. `now`
-  // is the time that the step begins. When `abort` becomes set the step ends early and nothing is
+  // is the time that the step begins. Where somebody ends it early through `watch`, nothing is
   // changed.
-  // `dominating` is told the request that most rows of the step belong to, where nobody else loses
-  // by its end; 0: none.
-  bool step(double seconds, Clock::time_point now, const std::atomic<bool>& abort,
-            std::atomic<RequestId>& dominating);
+  bool step(double seconds, Clock::time_point now, StepWatch& watch);
   bool has_work() const { return !jobs_.empty(); }
   // When the next thing has to be done that waits for no command: the first of the waiting requests
   // is given up (by a step), a pin ends, or memory goes back.
@@ -59,6 +57,10 @@ class ServingModel {
   ServingStatus status() const;                     // any thread
   // Until a request that comes now gets its turn, as far as one can tell. Any thread.
   double expected_wait() const;
+  // Whether a tenant has nothing running. Any thread.
+  bool is_new(uint64_t tenant) const {
+    return tenant_count(tenant).running.load(std::memory_order_relaxed) == 0;
+  }
   int64_t cache_bytes(bool at_most) const;          // any thread
   KvCache& cache() { return *cache_; }              // for tests
   void check_integrity() const;
@@ -83,8 +85,11 @@ class ServingModel {
   void erase(const Job& job);
   void publish_status();
   void leave_queue(const Job& job);
-  std::atomic<int64_t>& waiting_of(uint64_t tenant) const {
-    return counts_.waiting_of[tenant % counts_.waiting_of.size()];
+  struct TenantCount {
+    std::atomic<int64_t> running{0}, waiting{0};  // requests
+  };
+  TenantCount& tenant_count(uint64_t tenant) const {
+    return counts_.tenants[tenant % counts_.tenants.size()];
   }
 
   // serving_plan.cc
@@ -108,6 +113,7 @@ class ServingModel {
   bool is_crowd(uint64_t tenant) const;
   bool newcomers_wait() const;
   void count_begin(Clock::time_point now);
+  Clock::time_point makes_way(Clock::time_point now) const;
 
   // serving_step.cc
   void build_batch();
@@ -153,6 +159,7 @@ class ServingModel {
   const Lane* first_in_line_ = nullptr;
   bool first_prompt_ = true;   // no prompt has rows yet
   bool for_newcomers_ = false;  // it goes on with no other prompts, and puts crowds' answers off
+  bool made_way_ = false;       // one was ended for newcomers, and none of a crowd's has run since
   LogitsSink logits_sink_;
   Scheduler::Take take_;
 
@@ -166,7 +173,7 @@ class ServingModel {
     std::atomic<int64_t> prompt_tokens{0}, cached_tokens{0}, generated_tokens{0};
     std::atomic<int64_t> steps{0}, preemptions{0}, refused{0};
     std::atomic<double> rate{0}, begin_seconds{0};  // tokens a second; from one begin to the next
-    std::array<std::atomic<int64_t>, 256> waiting_of{};  // by tenant, some of which may share one
+    std::array<TenantCount, 256> tenants{};  // some may share one
   };
   mutable Counters counts_;
 };

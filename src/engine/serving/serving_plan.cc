@@ -16,6 +16,7 @@ constexpr int64_t kTurnRowsMin = 32;
 constexpr std::chrono::seconds kLongHeldUp{2};
 constexpr int64_t kCrowd = 4;  // a tenant's answers that never are put off
 constexpr double kBeginsForget = 0.9;
+constexpr double kMakesWayShare = 0.5;
 
 }  // namespace
 
@@ -55,6 +56,14 @@ bool ServingModel::newcomers_wait() const {
   return std::ranges::any_of(lanes_, [&](const Lane* lane) {
     return lane != nullptr && lane->sequence < 0 && is_newcomer(*lane);
   });
+}
+
+// Until when the step that was planned ends early for a newcomer, who would wait for the rest of
+// it: while less than half of it is lost. But once, until a step of the crowd's has run.
+ServingModel::Clock::time_point ServingModel::makes_way(Clock::time_point now) const {
+  if (for_newcomers_ || made_way_ || static_cast<int64_t>(running_.size()) <= kCrowd) return {};
+  return now + std::chrono::duration_cast<Clock::duration>(
+                   std::chrono::duration<double>(kMakesWayShare * cost_.predict(work_)));
 }
 
 RequestId ServingModel::plan(double seconds, Clock::time_point now) {
@@ -162,6 +171,7 @@ void ServingModel::begin(Job& job, Lane& lane) {
   leave_queue(job);
   count_begin(job.started);
   counts_.running.fetch_add(1, std::memory_order_relaxed);
+  tenant_count(job.request.tenant).running.fetch_add(1, std::memory_order_relaxed);
   job.out.timings.cached_tokens = lane.computed;
   counts_.cached_tokens.fetch_add(lane.computed, std::memory_order_relaxed);
   if (!job.keeps_logits())

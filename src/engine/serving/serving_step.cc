@@ -12,16 +12,17 @@ constexpr int64_t kStatusSteps = 16;  // the cache is counted every so many
 
 }  // namespace
 
-bool ServingModel::step(double seconds, Clock::time_point now, const std::atomic<bool>& abort,
-                        std::atomic<RequestId>& dominating) {
+bool ServingModel::step(double seconds, Clock::time_point now, StepWatch& watch) {
   cache_->unpin(now);
-  dominating.store(plan(seconds, now));
+  const RequestId dominating = plan(seconds, now);
   if (pieces_.empty()) {
     publish_status();
     return false;
   }
   build_batch();
-  auto ran = runner_->forward(batch_, *cache_, logits_sink_, &abort);
+  watch.begin(*this, dominating, makes_way(now));
+  auto ran = runner_->forward(batch_, *cache_, logits_sink_, &watch.aborted());
+  watch.end();
   const auto end = Clock::now();
   worked_ = end;
   lean_ = false;
@@ -31,7 +32,10 @@ bool ServingModel::step(double seconds, Clock::time_point now, const std::atomic
       lane->took = false;
       if (lane->dealt) scheduler_.want(lane->id, lane->remaining());
     }
-    if (ran.error().code == Code::kCancelled) return true;
+    if (ran.error().code == Code::kCancelled) {
+      made_way_ = true;
+      return true;
+    }
     while (!pieces_.empty()) {
       Lane* lane = pieces_.back();
       pieces_.pop_back();
@@ -39,6 +43,7 @@ bool ServingModel::step(double seconds, Clock::time_point now, const std::atomic
     }
     return true;
   }
+  made_way_ = made_way_ && for_newcomers_;
   const double took = std::chrono::duration<double>(end - now).count();
   cost_.observe(work_, took);
   if (keeps_time_ && full_) margin_.observe(took > seconds);

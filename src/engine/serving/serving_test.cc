@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <map>
 #include <random>
+#include <thread>
 
 #include "engine/serving/serving_model.h"
 #include "engine/tiny_session.h"
@@ -97,7 +98,7 @@ class ServingTest : public TinySession {
   }
 
   bool step(ServingModel& model, double seconds = 0.06) {
-    return model.step(seconds, Job::Clock::now(), abort_, dominating_);
+    return model.step(seconds, Job::Clock::now(), watch_);
   }
 
   // All kinds of requests, some of which begin alike.
@@ -186,8 +187,7 @@ class ServingTest : public TinySession {
 
   std::shared_ptr<Recorder> recorder_ = std::make_shared<Recorder>();
   RequestId last_id_ = 0;
-  std::atomic<bool> abort_{false};
-  std::atomic<RequestId> dominating_{0};
+  StepWatch watch_;
   std::vector<Question> questions_;
 };
 
@@ -466,6 +466,47 @@ TEST_F(ServingTest, ACrowdDoesNotHoldUpANewcomer) {
   while (model->has_work()) step(*model);
 }
 
+// A newcomer ends a crowd's step that has just begun; its own comes next, and then the crowd's, which
+// nobody ends.
+TEST_F(ServingTest, ACrowdsStepMakesWayForANewcomerOnce) {
+  auto model = serve({.cache_tokens = 40 * kContext});
+  std::vector<RequestId> crowd;
+  auto gather = [&] {
+    while (model->has_work()) step(*model);
+    crowd.clear();
+    for (int i = 0; i < 20; ++i)
+      crowd.push_back(
+          *ask(*model, some_tokens(4, static_cast<TokenId>(i)), greedy(150), {.tenant = 1}));
+    while (model->status().running < 20 || recorder_->of(crowd.back()).tokens.empty())
+      step(*model);
+  };
+  auto tokens = [&] { return recorder_->of(crowd[0]).tokens[0].size(); };
+  std::atomic<bool> presses{true};
+  std::thread other([&] {
+    while (presses) watch_.newcomer(*model, Job::Clock::now());
+  });
+  const auto until = Job::Clock::now() + std::chrono::seconds(60);
+  gather();
+  size_t before = tokens();
+  EXPECT_TRUE(model->is_new(2));
+  EXPECT_FALSE(model->is_new(1));
+  for (step(*model); tokens() != before && Job::Clock::now() < until; step(*model)) {
+    if (tokens() > 100) gather();
+    before = tokens();
+  }
+  EXPECT_EQ(tokens(), before) << "no step was ended";
+  const auto one = ask(*model, some_tokens(30, 2), greedy(3), {.tenant = 2});
+  step(*model, 1);
+  EXPECT_EQ(recorder_->of(*one).tokens[0].size(), 1u);
+  EXPECT_EQ(tokens(), before);
+  step(*model, 1);
+  EXPECT_EQ(tokens(), before + 1);
+  presses = false;
+  other.join();
+  while (model->has_work()) step(*model);
+  EXPECT_TRUE(model->is_new(1));
+}
+
 TEST_F(ServingTest, WhoWaitsTooLongIsToldSo) {
   auto model = serve({.rows_max = 1});
   ASSERT_TRUE(ask(*model, some_tokens(5), greedy(50)).has_value());
@@ -515,10 +556,10 @@ TEST_F(ServingTest, TheLastOneCancelledLeavesNothing) {
 TEST_F(ServingTest, AnAbortedStepChangesNothing) {
   auto model = serve({});
   auto id = ask(*model, prompt_, greedy(8));
-  abort_ = true;
+  watch_.begin(*model, *id, {});
+  watch_.cancelled(*id);
   EXPECT_TRUE(step(*model));
   EXPECT_EQ(model->status().prompt_tokens, 0);
-  abort_ = false;
   while (model->has_work()) step(*model);
   Session session = make();
   expect_same(recorder_->of(*id).done->choices[0], *session.generate(prompt_, greedy(8), {}), "");

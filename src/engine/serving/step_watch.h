@@ -1,0 +1,53 @@
+// StepWatch: the step that runs, as other threads see it, and how they end it early. Nothing of a
+// step that is ended is lost but its time.
+//
+// begin(), end() and aborted() are for the engine's thread, the rest for any.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+
+#include "engine/serving/request.h"
+
+namespace hearth {
+
+class ServingModel;
+
+class StepWatch {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  // A step of `model`. `dominating`: the request that most rows belong to, where nobody else loses
+  // by its end; 0: none. Until `makes_way` newcomers may end it, who would wait for it.
+  void begin(const ServingModel& model, RequestId dominating, Clock::time_point makes_way) {
+    dominating_.store(dominating);
+    makes_way_.store(makes_way.time_since_epoch().count());
+    model_.store(&model);
+  }
+  void end() {
+    model_.store(nullptr);
+    dominating_.store(0);
+    abort_.store(false);
+  }
+  const std::atomic<bool>& aborted() const { return abort_; }
+
+  // Nobody waits for this request any more: a long piece of its prompt is not computed to its end.
+  void cancelled(RequestId request) {
+    if (dominating_.load() == request) abort_.store(true);
+  }
+  // Somebody who has nothing running waits for `model`; whether the step ends for that.
+  bool newcomer(const ServingModel& model, Clock::time_point now) {
+    if (model_.load() != &model || now.time_since_epoch().count() >= makes_way_.load())
+      return false;
+    abort_.store(true);
+    return true;
+  }
+
+ private:
+  std::atomic<const ServingModel*> model_{nullptr};
+  std::atomic<RequestId> dominating_{0};
+  std::atomic<Clock::rep> makes_way_{0};
+  std::atomic<bool> abort_{false};
+};
+
+}  // namespace hearth
