@@ -55,8 +55,8 @@ class Answer {
   // It ended at a token, which is not part of it.
   bool stopped_at_token() const { return out_.stop_token >= 0; }
   // Of last(), where they were asked for; else nullptr.
-  const TokenLogprobs* last_logprobs() const {
-    return out_.logprobs.empty() ? nullptr : &out_.logprobs.back();
+  std::span<const TokenLogprobs> last_logprobs() const {
+    return std::span(out_.logprobs).last(out_.logprobs.empty() ? 0 : 1);
   }
 
   void drop(int64_t tokens) { out_.dropped_tokens += tokens; }

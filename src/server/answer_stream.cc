@@ -29,7 +29,7 @@ AnswerStream::AnswerStream(Exchange& exchange, App& app, const api::GenerateRequ
 
 void AnswerStream::add(RequestId id, const std::vector<TokenId>& prompt, bool thinking) {
   prompt_tokens_ += static_cast<int64_t>(prompt.size());
-  parts_.push_back({.id = id, .prompt = prompt,
+  parts_.push_back({.id = id, .prompt = prompt, .prompt_logprobs = {},
                     .spoken = std::vector<bool>(static_cast<size_t>(choices_each_)),
                     .splitters = {}, .done = {}});
   if (request_.kind == api::RequestKind::kChat || request_.templated)
@@ -50,7 +50,9 @@ int32_t AnswerStream::first_choice(const Part& part) const {
 void AnswerStream::deliver(const ServeEvent& event) {
   Part& part = part_of(event.request);
   switch (event.kind) {
-    case ServeEventKind::kPrompt: return;
+    case ServeEventKind::kPrompt:
+      if (request_.stream) part.prompt_logprobs.assign(event.logprobs.begin(), event.logprobs.end());
+      return;
     case ServeEventKind::kToken: token(part, event); break;
     case ServeEventKind::kDone:
       --left_;
@@ -70,13 +72,13 @@ void AnswerStream::deliver(const ServeEvent& event) {
 }
 
 // The prompt as the first piece of a choice, where it is to be echoed.
-void AnswerStream::tell_prompt(Part& part, int32_t choice,
-                               std::span<const TokenLogprobs> logprobs) {
+void AnswerStream::tell_prompt(Part& part, int32_t choice) {
   const auto index = static_cast<size_t>(choice);
   if (part.spoken[index]) return;
   part.spoken[index] = true;
   if (!request_.echo) return;
   const std::string text = model_.tokenizer->decode(part.prompt, true);
+  const auto& logprobs = part.done ? part.done->prompt_logprobs : part.prompt_logprobs;
   writer_.delta({.now_ns = now_ns(), .choice = first_choice(part) + choice, .text = text,
                  .tokens = part.prompt, .logprobs = logprobs, .prompt_tokens = prompt_tokens_,
                  .generated_tokens = generated_}, out_);
@@ -105,26 +107,24 @@ void AnswerStream::token(Part& part, const ServeEvent& event) {
       app_.metrics().observe(Metric::kBetweenTokens, name_, seconds_since(last_));
     last_ = std::chrono::steady_clock::now();
   }
-  // With log probabilities of the prompt nothing can be told before they are known.
-  if (!request_.stream || cancelled_ || (request_.echo && event.logprobs != nullptr)) return;
-  tell_prompt(part, event.choice, {});
+  if (!request_.stream || cancelled_) return;
+  tell_prompt(part, event.choice);
   const std::span<const TokenId> tokens(&event.token, event.token >= 0 ? 1 : 0);
-  const std::span<const TokenLogprobs> logprobs(event.logprobs, event.logprobs != nullptr ? 1 : 0);
   split(part, event.choice, event.text, false);
   if (event.token >= 0 && !reasoning_.empty()) ++reasoning_tokens_;
   writer_.delta({.now_ns = now_ns(), .choice = first_choice(part) + event.choice,
-                 .text = text_, .reasoning = reasoning_, .tokens = tokens, .logprobs = logprobs,
-                 .prompt_tokens = prompt_tokens_, .generated_tokens = generated_}, out_);
+                 .text = text_, .reasoning = reasoning_, .tokens = tokens,
+                 .logprobs = event.logprobs, .prompt_tokens = prompt_tokens_,
+                 .generated_tokens = generated_}, out_);
 }
 
-// What of a choice was not told while it came: all of it with best_of, beams and echoed
-// log probabilities.
+// What of a choice was not told while it came: all of it with best_of and beams.
 void AnswerStream::tell_choice(Part& part, int32_t index) {
   const Generation& choice = part.done->choices[static_cast<size_t>(index)];
   const bool whole = !part.spoken[static_cast<size_t>(index)] &&
                      (!choice.text.empty() || !choice.tokens.empty() || request_.echo);
   if (whole) {
-    tell_prompt(part, index, part.done->prompt_logprobs);
+    tell_prompt(part, index);
     split(part, index, choice.text, true);
     writer_.delta({.now_ns = now_ns(), .choice = first_choice(part) + index, .text = text_,
                    .reasoning = reasoning_, .tokens = choice.tokens, .logprobs = choice.logprobs,

@@ -44,6 +44,7 @@ class AnswerStream : public EventReceiver {
   struct Part {
     RequestId id = 0;
     std::vector<TokenId> prompt;
+    std::vector<TokenLogprobs> prompt_logprobs;  // of streams, once they are known
     std::vector<bool> spoken;  // by choice: it has had a delta
     std::vector<ThinkSplitter> splitters;  // by choice, of chats
     std::optional<Completion> done;
@@ -51,7 +52,7 @@ class AnswerStream : public EventReceiver {
   Part& part_of(RequestId id);
   void token(Part& part, const ServeEvent& event);
   void done(Part& part, Completion completion);
-  void tell_prompt(Part& part, int32_t choice, std::span<const TokenLogprobs> logprobs);
+  void tell_prompt(Part& part, int32_t choice);
   void tell_choice(Part& part, int32_t index);
   // What of a piece is answer and what reasoning, in text_ and reasoning_; the rest waits.
   void split(Part& part, int32_t choice, std::string_view text, bool last);

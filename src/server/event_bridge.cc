@@ -10,7 +10,8 @@ struct EventBridge::Batch {
     EventReceiver* receiver;
     ServeEvent event;       // its text, logprobs, completion and error lie below
     size_t text_begin = 0, text_size = 0;
-    int32_t logprobs = -1, ending = -1;
+    size_t logprobs_begin = 0, logprobs_size = 0;
+    int32_t ending = -1;
   };
   struct Ending {
     Completion completion;
@@ -48,12 +49,10 @@ void EventBridge::take(EventReceiver& receiver, const ServeEvent& event) {
   if (filling_ == nullptr) filling_ = std::make_unique<Batch>();
   Batch& batch = *filling_;
   Batch::Entry entry{.receiver = &receiver, .event = event, .text_begin = batch.text.size(),
-                     .text_size = event.text.size()};
+                     .text_size = event.text.size(), .logprobs_begin = batch.logprobs.size(),
+                     .logprobs_size = event.logprobs.size()};
   batch.text += event.text;
-  if (event.logprobs != nullptr) {
-    entry.logprobs = static_cast<int32_t>(batch.logprobs.size());
-    batch.logprobs.push_back(*event.logprobs);
-  }
+  batch.logprobs.insert(batch.logprobs.end(), event.logprobs.begin(), event.logprobs.end());
   if (event.completion != nullptr || event.error != nullptr) {
     entry.ending = static_cast<int32_t>(batch.endings.size());
     Batch::Ending& ending = batch.endings.emplace_back();
@@ -72,7 +71,7 @@ void EventBridge::deliver(std::unique_ptr<Batch> batch) {
   for (Batch::Entry& entry : batch->entries) {
     ServeEvent& event = entry.event;
     event.text = std::string_view(batch->text).substr(entry.text_begin, entry.text_size);
-    if (entry.logprobs >= 0) event.logprobs = &batch->logprobs[static_cast<size_t>(entry.logprobs)];
+    event.logprobs = std::span(batch->logprobs).subspan(entry.logprobs_begin, entry.logprobs_size);
     if (entry.ending >= 0) {
       Batch::Ending& ending = batch->endings[static_cast<size_t>(entry.ending)];
       if (event.completion != nullptr) event.completion = &ending.completion;

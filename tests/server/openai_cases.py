@@ -104,6 +104,18 @@ class Answers(ServerTest):
         self.assertIsNone(logprobs["token_logprobs"][0])
         self.assertTrue(all(p <= 0 for p in logprobs["token_logprobs"][1:]))
         self.assertEqual(logprobs["text_offset"][:2], [0, len(logprobs["tokens"][0])])
+        # A stream begins with the prompt and what it scored, and goes on token by token.
+        whole = self.text(echo=True, max_tokens=6, logprobs=2, n=2)["logprobs"]
+        events = self.server.events(TEXT, completion(echo=True, max_tokens=6, logprobs=2, n=2))
+        for index in (0, 1):
+            told = [c for e in events for c in e["choices"] if c["index"] == index]
+            self.assertEqual(told[0]["text"], PROMPT)
+            self.assertEqual(told[0]["logprobs"]["token_logprobs"],
+                             scored["logprobs"]["token_logprobs"])
+            self.assertGreaterEqual(len(told), 6)
+            pieces = [c["logprobs"] for c in told if c["logprobs"]]
+            for field in ("tokens", "token_logprobs", "text_offset"):
+                self.assertEqual([x for piece in pieces for x in piece[field]], whole[field])
 
     def test_logprobs(self):
         answer = self.text(logprobs=3)

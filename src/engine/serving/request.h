@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -45,7 +46,9 @@ struct ServeEvent {
   int32_t choice = 0;
   TokenId token = -1;                        // -1: only text (what was held back)
   std::string_view text;
-  const TokenLogprobs* logprobs = nullptr;   // of the token, where they were asked for
+  // Where they were asked for: of the token; with the last kPrompt, of the prompt's tokens but the
+  // first.
+  std::span<const TokenLogprobs> logprobs = {};
   int64_t computed = 0;
   Completion* completion = nullptr;          // may be moved from
   const Error* error = nullptr;

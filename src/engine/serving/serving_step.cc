@@ -128,8 +128,11 @@ void ServingModel::settle_lane(Lane& lane, Clock::time_point now) {
     lane.published = lane.computed / kKvBlock;
   }
   if (!job.prompt_done) {
-    emit({.kind = ServeEventKind::kPrompt, .computed = lane.computed}, job);
-    if (lane.remaining() > 0) return;
+    const bool more = lane.remaining() > 0;
+    ServeEvent event{.kind = ServeEventKind::kPrompt, .computed = lane.computed};
+    if (!more && job.streams()) event.logprobs = job.out.prompt_logprobs;
+    emit(event, job);
+    if (more) return;
     job.prompted = now;
     counts_.prompt_tokens.fetch_add(job.out.timings.prompt_tokens - job.out.timings.cached_tokens,
                                     std::memory_order_relaxed);
@@ -177,7 +180,8 @@ void ServingModel::tell(Lane& lane) {
   if (lane.job->streams() && (!stopped || !lane.fresh.empty()))
     emit({.kind = ServeEventKind::kToken, .choice = lane.choice,
           .token = stopped || count == 0 ? -1 : lane.answer->last(), .text = lane.fresh,
-          .logprobs = stopped ? nullptr : lane.answer->last_logprobs()}, *lane.job);
+          .logprobs = stopped ? std::span<const TokenLogprobs>() : lane.answer->last_logprobs()},
+         *lane.job);
   lane.fresh.clear();
 }
 
