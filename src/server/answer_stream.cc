@@ -51,7 +51,7 @@ void AnswerStream::deliver(const ServeEvent& event) {
   Part& part = part_of(event.request);
   switch (event.kind) {
     case ServeEventKind::kPrompt:
-      if (request_.stream) part.prompt_logprobs.assign(event.logprobs.begin(), event.logprobs.end());
+      part.prompt_logprobs.assign(event.logprobs.begin(), event.logprobs.end());
       return;
     case ServeEventKind::kToken: token(part, event); break;
     case ServeEventKind::kDone:
