@@ -145,8 +145,14 @@ int64_t first_visible_block(int64_t length, int32_t window) {
 
 }  // namespace
 
+// The window, the positions to be written, and at both ends a part of a block; and one block that is
+// copied because others have it too.
+int64_t KvCache::window_room(int32_t window, int64_t chunk) {
+  return (ceil_div<int64_t>(window + chunk, kKvBlock) + 3) * kKvBlock;
+}
+
 Result<std::unique_ptr<KvCache>> KvCache::create(const Program& program, KvType type,
-                                                 int64_t tokens_max) {
+                                                 int64_t tokens_max, int64_t window_tokens_max) {
   std::unique_ptr<KvCache> cache(new KvCache);
   cache->type_ = type;
   cache->specs_ = program.caches;
@@ -165,13 +171,17 @@ Result<std::unique_ptr<KvCache>> KvCache::create(const Program& program, KvType 
       (*it)->kind = spec.kind;
       (*it)->window = spec.window;
       // One block more than the positions need: a window's list may begin inside a block.
-      (*it)->blocks_max = ceil_div<int64_t>(tokens_max, kKvBlock) + 1;
+      const bool windowed = spec.kind == CacheKind::kWindowed;
+      (*it)->blocks_max =
+          ceil_div<int64_t>(windowed ? std::min(tokens_max, window_tokens_max) : tokens_max,
+                            kKvBlock) + 1;
     }
     Group& group = **it;
     cache->group_of_.push_back(static_cast<int32_t>(it - cache->groups_.begin()));
     cache->layer_offset_.push_back(group.block_bytes);
     group.block_bytes += static_cast<size_t>(spec.kv_heads * head_bytes(spec, type));
   }
+  cache->before_.resize(cache->groups_.size());
   cache->prefixes_ = std::make_unique<PrefixIndex>(cache->groups_.size());
   return cache;
 }
@@ -231,25 +241,37 @@ bool KvCache::own_block_at(SequenceId id, int64_t position) {
   return true;
 }
 
+// Blocks of a group for positions below `tokens`; false when the pool is spent.
+bool KvCache::extend(size_t g, SequenceId id, int64_t tokens) {
+  auto& list = sequences_[static_cast<size_t>(id)]->blocks[g];
+  const auto wanted = static_cast<size_t>(ceil_div<int64_t>(tokens, kKvBlock));
+  while (list.size() < wanted) {
+    std::byte* block = take(g);
+    if (block == nullptr) return false;
+    list.push_back(block);
+  }
+  return true;
+}
+
 Result<void> KvCache::reserve(SequenceId id, int64_t tokens) {
+  return reserve_prompt(id, tokens, tokens);
+}
+
+Result<void> KvCache::reserve_prompt(SequenceId id, int64_t tokens, int64_t chunk) {
   Sequence& sequence = *sequences_[static_cast<size_t>(id)];
   if (tokens > sequence.length && !own_block_at(id, sequence.length))
     return fail(Code::kTooLarge, "the cache is full: a copy of a block does not fit");
-  const auto wanted = static_cast<size_t>(ceil_div<int64_t>(tokens, kKvBlock));
-  const size_t before = sequence.blocks.front().size();  // the same in all groups
+  for (size_t g = 0; g < groups_.size(); ++g) before_[g] = sequence.blocks[g].size();
   for (size_t g = 0; g < groups_.size(); ++g) {
-    auto& list = sequence.blocks[g];
-    while (list.size() < wanted) {
-      std::byte* block = take(g);
-      if (block == nullptr) {
-        for (size_t h = 0; h <= g; ++h)
-          for (auto& mine = sequence.blocks[h]; mine.size() > before; mine.pop_back())
-            groups_[h]->release(mine.back());
-        return fail(Code::kTooLarge, "the cache is full: {} more positions do not fit",
-                    tokens - sequence.length);
-      }
-      list.push_back(block);
-    }
+    int64_t end = tokens;
+    if (groups_[g]->kind == CacheKind::kWindowed)
+      end = std::min(end, std::max<int64_t>(sequence.length, groups_[g]->window) + chunk);
+    if (extend(g, id, end)) continue;
+    for (size_t h = 0; h <= g; ++h)
+      for (auto& mine = sequence.blocks[h]; mine.size() > before_[h]; mine.pop_back())
+        groups_[h]->release(mine.back());
+    return fail(Code::kTooLarge, "the cache is full: {} more positions do not fit",
+                tokens - sequence.length);
   }
   return {};
 }
@@ -351,7 +373,8 @@ int64_t KvCache::give_back(int64_t slabs) {
 }
 
 int64_t KvCache::pin(SequenceId id, int64_t tokens, PrefixIndex::Time until) {
-  const int64_t pool = groups_.front()->blocks_max;  // the same in all groups
+  int64_t pool = INT64_MAX;
+  for (const auto& group : groups_) pool = std::min(pool, group->blocks_max);
   const int64_t others = std::max(pool / 2, ceil_div<int64_t>(spared_, kKvBlock) + 1);
   const auto of_all = static_cast<size_t>(std::max<int64_t>(0, pool - others));
   std::span<const PrefixNode> path = sequences_[static_cast<size_t>(id)]->nodes;

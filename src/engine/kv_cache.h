@@ -25,10 +25,15 @@ namespace hearth {
 
 class KvCache {
  public:
-  // Room for `tokens_max` positions in all (rounded up to blocks); memory is taken as blocks are
-  // used. kUnsupported for cache kinds that are not built.
+  // Room for `tokens_max` positions in all (rounded up to blocks), in layers with windows for
+  // `window_tokens_max` where that is fewer; memory is taken as blocks are used. kUnsupported for
+  // cache kinds that are not built.
   static Result<std::unique_ptr<KvCache>> create(const Program& program, KvType type,
-                                                 int64_t tokens_max);
+                                                 int64_t tokens_max,
+                                                 int64_t window_tokens_max = INT64_MAX);
+  // Positions, in whole blocks, that one sequence takes at most of the room in layers with a window
+  // while it writes `chunk` of them at a time.
+  static int64_t window_room(int32_t window, int64_t chunk);
   ~KvCache();
 
   SequenceId add_sequence();
@@ -63,6 +68,9 @@ class KvCache {
   // Makes room for positions below `tokens`, of which those from the length on are going to be
   // written; kTooLarge when the pool is spent (nothing changes).
   Result<void> reserve(SequenceId sequence, int64_t tokens);
+  // The same for a prompt of which `chunk` positions at a time will be written, each time after a
+  // reserve(): in layers with windows only what it holds at once, and gives back as it goes on.
+  Result<void> reserve_prompt(SequenceId sequence, int64_t tokens, int64_t chunk);
   // Positions below `tokens` are now filled; frees what windows have passed.
   void advance(SequenceId sequence, int64_t tokens);
   int64_t length(SequenceId sequence) const;
@@ -101,6 +109,7 @@ class KvCache {
   struct Sequence;
   KvCache() = default;
   bool own_block_at(SequenceId sequence, int64_t position);
+  bool extend(size_t group, SequenceId sequence, int64_t tokens);
   std::byte* take(size_t group);
   bool give_up_one_prefix();
   bool give_up_passed_blocks(size_t group);
@@ -114,6 +123,7 @@ class KvCache {
   std::vector<size_t> layer_offset_;  // cache index -> offset of its keys inside a block
   std::vector<std::unique_ptr<Group>> groups_;
   std::vector<std::unique_ptr<Sequence>> sequences_;
+  std::vector<size_t> before_;  // of reserve_prompt(): the lengths of the lists, by group
   std::unique_ptr<PrefixIndex> prefixes_;
   int64_t spared_ = 0;  // positions
 };

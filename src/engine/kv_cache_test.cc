@@ -126,6 +126,43 @@ TEST(KvCache, EveryVisiblePositionHasABlock) {
   EXPECT_LE(held, 3);
 }
 
+// Layers with a window need no more room than one sequence takes, however long it becomes.
+TEST(KvCache, OneSequenceOfAnyLengthFitsIntoTheRoomOfAWindow) {
+  std::mt19937 random(5);
+  for (int32_t window : {1, 16, 40, 64, 100}) {
+    for (int64_t chunk : {1, 7, 32, 90}) {
+      const int64_t room = KvCache::window_room(window, chunk);
+      auto cache = *KvCache::create(two_kinds(window), KvType::kF32, 4000, room - kKvBlock);
+      SequenceId s = cache->add_sequence();
+      for (int64_t length = 0; length < 3900;) {
+        if (random() % 4 == 0) {
+          ASSERT_TRUE(cache->reserve_prompt(s, 3900, chunk));
+        }
+        length += 1 + static_cast<int64_t>(random() % static_cast<unsigned>(chunk));
+        ASSERT_TRUE(cache->reserve(s, length)) << window << " " << chunk << " " << length;
+        cache->advance(s, length);
+      }
+      cache->check_integrity();
+    }
+  }
+}
+
+// What a prompt was given when it began is enough for all of it, whatever others take meanwhile.
+TEST(KvCache, APromptHasRoomForAllOfItsWindows) {
+  constexpr int64_t kChunk = 48;
+  auto cache = *KvCache::create(two_kinds(40), KvType::kF32, 4000,
+                                2 * KvCache::window_room(40, kChunk));
+  SequenceId first = cache->add_sequence(), second = cache->add_sequence();
+  ASSERT_TRUE(cache->reserve_prompt(first, 900, kChunk));
+  ASSERT_TRUE(cache->reserve_prompt(second, 900, kChunk));
+  for (int64_t length = kChunk; length < 900; length += kChunk)
+    for (SequenceId s : {first, second}) {
+      ASSERT_TRUE(cache->reserve(s, length)) << length;
+      cache->advance(s, length);
+    }
+  cache->check_integrity();
+}
+
 TEST(KvCache, AFullCacheRefusesAndKeepsWhatItHas) {
   auto cache = *KvCache::create(two_kinds(40), KvType::kF16, 64);
   SequenceId s = cache->add_sequence();

@@ -166,17 +166,31 @@ class Sharing : public testing::Test {
     else if (pins_too && kind == 5 && pick(4) == 0) pin(live[i]);
     else extend(live[i]);
   }
+  void random_steps() {
+    for (int n = 0; n < 20000; ++n) {
+      step();
+      if (!live.empty()) check(live[pick(live.size())]);
+      if (HasFatalFailure()) return;
+      if (n % 100 == 0) cache->check_integrity();
+    }
+  }
 };
 
 TEST_F(Sharing, RandomStepsAgreeWithTheModel) {
   cache = *KvCache::create(two_kinds(), KvType::kF16, 1500);  // so little that much is given up
-  for (int n = 0; n < 20000; ++n) {
-    step();
-    if (!live.empty()) check(live[pick(live.size())]);
-    if (HasFatalFailure()) return;
-    if (n % 100 == 0) cache->check_integrity();
-  }
+  random_steps();
   EXPECT_GT(adopted, 20000);
+}
+
+TEST_F(Sharing, RandomStepsAgreeWithTheModelWithLessRoomForWindows) {
+  cache = *KvCache::create(two_kinds(), KvType::kF16, 1500, 500);
+  random_steps();
+  EXPECT_GT(adopted, 5000);
+}
+
+TEST_F(Sharing, AllIsGivenBackAtTheEnd) {
+  cache = *KvCache::create(two_kinds(), KvType::kF16, 1500);
+  random_steps();
   while (!live.empty()) end(0);
   EXPECT_EQ(cache->blocks_used(), 0);
   EXPECT_GT(cache->blocks_kept(), 0);

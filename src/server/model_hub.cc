@@ -334,8 +334,10 @@ void ModelHub::Impl::add(const LoadPtr& load) {
   const uint64_t room = options.memory_max - resident_bytes() - model.weight_bytes;
   load->serving.queue_max = options.queue_max;
   load->serving.rows_max = options.rows_max;
-  load->serving.cache_tokens = plan_cache(CacheCost(model.model->program, load->serving.kv),
-                                          model.context, room, options.memory_max).tokens;
+  const CachePlan cache = plan_cache(CacheCost(model.model->program, load->serving.kv),
+                                     model.context, room, options.memory_max);
+  load->serving.cache_tokens = cache.tokens;
+  load->serving.window_tokens = cache.window_tokens;
   auto work = [](HubBackend& models, Load& it) {
     const auto start = Clock::now();
     it.cache_bytes = catching_bad_alloc([&] { return models.add(**it.opened, it.serving); });

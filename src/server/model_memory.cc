@@ -5,7 +5,7 @@
 
 #include "base/math.h"
 #include "engine/kv_cache.h"
-#include "engine/session.h"
+#include "engine/serving/engine.h"
 
 namespace hearth::server {
 namespace {
@@ -46,22 +46,22 @@ CacheCost::CacheCost(const Program& program, KvType type) {
   }
 }
 
-uint64_t CacheCost::sequence(int64_t tokens) const {
+uint64_t CacheCost::pool(int64_t tokens, int64_t window_tokens) const {
   uint64_t bytes = 0;
   for (const Part& part : parts_) {
-    // A window begins and ends inside of blocks, and a step of a prompt lies beside it.
-    uint64_t blocks = blocks_of(tokens);
-    if (part.window > 0) blocks = std::min(blocks, blocks_of(part.window + kPromptChunk) + 1);
-    bytes = sum(bytes, product(blocks, part.block_bytes));
+    const int64_t own = part.window > 0 ? std::min(tokens, window_tokens) : tokens;
+    bytes = sum(bytes, product(blocks_of(own) + 1, part.block_bytes));
   }
   return bytes;
 }
 
-uint64_t CacheCost::pool(int64_t tokens) const {
-  uint64_t bytes = 0;
+int64_t CacheCost::window_room() const {
+  int64_t room = 0;
   for (const Part& part : parts_)
-    bytes = sum(bytes, product(blocks_of(tokens) + 1, part.block_bytes));
-  return bytes;
+    if (part.window > 0)
+      room = std::max(room,
+                      KvCache::window_room(part.window, ServingModelOptions().prompt_rows));
+  return room;
 }
 
 Result<int64_t> fit_context(const ModelNeeds& needs, uint64_t memory_max) {
@@ -85,9 +85,11 @@ CachePlan plan_cache(const CacheCost& cost, int64_t context, uint64_t room, uint
   const int64_t most = std::min(context, INT64_MAX / kSequencesMax) * kSequencesMax;
   const int64_t tokens =
       largest(most, kKvBlock, [&](int64_t n) { return cost.pool(n) <= share; });
-  if (tokens > context) return {tokens, cost.pool(tokens)};
-  const uint64_t whole = cost.pool(context);
-  return {context, whole <= room ? whole : cost.sequence(context)};
+  if (tokens > context) return {tokens, tokens, cost.pool(tokens)};
+  const int64_t windows = std::max(
+      std::min(context, cost.window_room()),
+      largest(context, kKvBlock, [&](int64_t n) { return cost.pool(context, n) <= room; }));
+  return {context, windows, cost.pool(context, windows)};
 }
 
 }  // namespace hearth::server

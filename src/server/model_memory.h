@@ -18,9 +18,13 @@ class CacheCost {
   CacheCost(const Program& program, KvType type);
   // One sequence of so many positions: of layers with a window, what the window needs at most while
   // a prompt is read.
-  uint64_t sequence(int64_t tokens) const;
-  // So many positions of any sequences: many short ones hold all of them in every layer.
-  uint64_t pool(int64_t tokens) const;
+  uint64_t sequence(int64_t tokens) const { return pool(tokens, window_room()); }
+  // So many positions of any sequences, of which many short ones hold all in every layer; in layers
+  // with windows there may be fewer.
+  uint64_t pool(int64_t tokens, int64_t window_tokens) const;
+  uint64_t pool(int64_t tokens) const { return pool(tokens, tokens); }
+  // Positions that one sequence needs of layers with windows; 0: there are none.
+  int64_t window_room() const;
 
  private:
   struct Part {
@@ -47,11 +51,13 @@ struct ModelNeeds {
 Result<int64_t> fit_context(const ModelNeeds& needs, uint64_t memory_max);
 
 struct CachePlan {
-  int64_t tokens = 0;  // at least one context
+  int64_t tokens = 0;         // at least one context
+  int64_t window_tokens = 0;  // of them in layers with windows
   uint64_t bytes = 0;
 };
 // A cache for a context that fits: as many positions as `room` bytes and a quarter of `memory_max`
-// hold, kSequencesMax contexts at most, one at least.
+// hold, kSequencesMax contexts at most, one at least. Where one alone is more than that, layers with
+// windows get what the others leave of the room.
 CachePlan plan_cache(const CacheCost& cost, int64_t context, uint64_t room, uint64_t memory_max);
 
 }  // namespace hearth::server

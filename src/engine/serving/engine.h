@@ -33,6 +33,7 @@ struct ServingModelOptions {
   KvType kv = KvType::kF16;
   int64_t context = 0;       // tokens of one sequence at most
   int64_t cache_tokens = 0;  // positions in the cache, of all sequences; at least one context
+  int64_t window_tokens = 0;  // of them in layers with windows, one window at least; 0: all
   int64_t rows_max = 1024;   // sequences that are computed in one step
   int64_t queue_max = 512;   // requests that wait, beyond rows_max; 0: who cannot begin is refused
   int64_t prompt_rows = 512;  // of prompts in one step at most

@@ -33,7 +33,12 @@ Result<std::shared_ptr<ServingModel>> ServingModel::create(
   ServingModelOptions& o = out->options_;
   o.context = o.context > 0 ? std::min(o.context, model->config.context) : model->config.context;
   o.cache_tokens = std::max(o.cache_tokens, o.context);
-  out->cache_ = TRY(KvCache::create(model->program, o.kv, o.cache_tokens));
+  if (o.window_tokens == 0) o.window_tokens = o.cache_tokens;
+  for (const CacheSpec& spec : model->program.caches)
+    if (spec.kind == CacheKind::kWindowed)
+      o.window_tokens =
+          std::max(o.window_tokens, KvCache::window_room(spec.window, o.prompt_rows));
+  out->cache_ = TRY(KvCache::create(model->program, o.kv, o.cache_tokens, o.window_tokens));
   out->cache_->spare_from_pins(o.context);  // whoever needs the most finds room
   out->runner_ = std::make_unique<Runner>(
       std::move(model),

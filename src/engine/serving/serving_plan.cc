@@ -234,7 +234,7 @@ bool ServingModel::make_place_for(const Lane& lane) {
            (above == 0 && first && running_of(lane.job->request.tenant) == 0 &&
             running_of(other.job->request.tenant) > 1);
   };
-  while (!cache_->reserve(lane.sequence, all)) {
+  while (!cache_->reserve_prompt(lane.sequence, all, options_.prompt_rows)) {
     int64_t room = options_.cache_tokens - cache_->tokens_pinned();
     for (const Lane* other : running_)
       if (!gives(*other))
