@@ -145,8 +145,8 @@ int64_t first_visible_block(int64_t length, int32_t window) {
 
 }  // namespace
 
-// The window, the positions to be written, and at both ends a part of a block; and one block that is
-// copied because others have it too.
+// The window, the positions to be written, and at both ends a part of a block; and one block that
+// is copied because others have it too.
 int64_t KvCache::window_room(int32_t window, int64_t chunk) {
   return (ceil_div<int64_t>(window + chunk, kKvBlock) + 3) * kKvBlock;
 }

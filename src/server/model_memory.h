@@ -56,8 +56,8 @@ struct CachePlan {
   uint64_t bytes = 0;
 };
 // A cache for a context that fits: as many positions as `room` bytes and a quarter of `memory_max`
-// hold, kSequencesMax contexts at most, one at least. Where one alone is more than that, layers with
-// windows get what the others leave of the room.
+// hold, kSequencesMax contexts at most, one at least. Where one alone is more than that, layers
+// with windows get what the others leave of the room.
 CachePlan plan_cache(const CacheCost& cost, int64_t context, uint64_t room, uint64_t memory_max);
 
 }  // namespace hearth::server

@@ -478,8 +478,8 @@ TEST_F(ServingTest, ACrowdDoesNotHoldUpANewcomer) {
   while (model->has_work()) step(*model);
 }
 
-// A newcomer ends a crowd's step that has just begun; its own comes next, and then the crowd's, which
-// nobody ends.
+// A newcomer ends a crowd's step that has just begun; its own comes next, and then the crowd's,
+// which nobody ends.
 TEST_F(ServingTest, ACrowdsStepMakesWayForANewcomerOnce) {
   auto model = serve({.cache_tokens = 40 * kContext});
   std::vector<RequestId> crowd;
