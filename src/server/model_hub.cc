@@ -304,6 +304,8 @@ Result<void> ModelHub::Impl::plan(Load& load) const {
   if (own.is_int() && own.as_int() > 0) needs.context = std::min(needs.context, own.as_int());
   if (options.context > 0) needs.context = std::min(needs.context, options.context);
   model.context = TRY(fit_context(needs, options.memory_max));
+  if (needs.context == model.model->config.context)
+    model.context = shared_context(needs.cache, model.context, options.memory_max);
   load.least_bytes = needs.weight_bytes + needs.cache.sequence(model.context);
   load.serving = {.precision = options.precision, .kv = kv, .context = model.context};
   return {};

@@ -497,7 +497,17 @@ TEST_F(Hub, ContextAndCacheComeFromTheModelAndTheMemory) {
     auto model = co_await get("long");
     const int64_t context = (*model)->context;
     EXPECT_EQ(context % 256, 0);
-    EXPECT_GT(context, 100'000);  // 40 MiB at 258 bytes
+    EXPECT_GT(context, 90'000) << "25 MiB at 258 bytes, so that others find room";
+    EXPECT_LT(context, 25 * static_cast<int64_t>(kMiB) / 256);
+    EXPECT_GE(models_->last.cache_tokens, context);
+  });
+  hub_.reset();
+  make({.context = 500'000});
+  models_->put("long", {.bytes = 60 * kMiB, .context = 1 << 20});
+  run([&]() -> Task<void> {
+    auto model = co_await get("long");
+    const int64_t context = (*model)->context;
+    EXPECT_GT(context, 150'000) << "all of the 40 MiB, where somebody asks for it";
     EXPECT_LT(context, 40 * static_cast<int64_t>(kMiB) / 256);
     EXPECT_EQ(models_->last.cache_tokens, context);
   });

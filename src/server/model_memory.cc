@@ -80,6 +80,13 @@ Result<int64_t> fit_context(const ModelNeeds& needs, uint64_t memory_max) {
               gib(memory_max));
 }
 
+int64_t shared_context(const CacheCost& cost, int64_t context, uint64_t memory_max) {
+  if (context <= kContextShared || cost.sequence(context) <= memory_max / 4) return context;
+  return std::max(kContextShared, largest(context, kContextStep, [&](int64_t n) {
+                    return cost.sequence(n) <= memory_max / 4;
+                  }));
+}
+
 CachePlan plan_cache(const CacheCost& cost, int64_t context, uint64_t room, uint64_t memory_max) {
   const uint64_t share = std::min(room, memory_max / 4);
   const int64_t most = std::min(context, INT64_MAX / kSequencesMax) * kSequencesMax;

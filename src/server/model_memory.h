@@ -37,6 +37,7 @@ class CacheCost {
 // Fewer tokens than this are no use, but to models that were made for fewer.
 constexpr int64_t kContextMin = 2048;
 constexpr int64_t kContextStep = 256;   // a context that memory cuts is a multiple of it
+constexpr int64_t kContextShared = 32768;  // what a context may have whatever others need
 constexpr int64_t kSequencesMax = 64;   // whole contexts that a cache holds at most
 
 struct ModelNeeds {
@@ -49,6 +50,9 @@ struct ModelNeeds {
 // The longest context up to the wanted one of which one sequence fits beside the weights. kTooLarge
 // says what is missing.
 Result<int64_t> fit_context(const ModelNeeds& needs, uint64_t memory_max);
+// How much of a context that fits a model gets where nobody asked for a length: what a quarter of
+// the memory holds, and not less than kContextShared, so that others find room beside it.
+int64_t shared_context(const CacheCost& cost, int64_t context, uint64_t memory_max);
 
 struct CachePlan {
   int64_t tokens = 0;         // at least one context

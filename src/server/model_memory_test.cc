@@ -87,6 +87,16 @@ TEST(ModelMemory, AContextIsCutToWhatFits) {
   EXPECT_FALSE(fit_context(needs, 0).has_value());
 }
 
+TEST(ModelMemory, AContextLeavesRoomForOtherModels) {
+  const CacheCost cost(program_of(16, 0), KvType::kF16);  // 32 KiB a token
+  EXPECT_EQ(shared_context(cost, 8192, kGiB), 8192) << "short ones are not cut";
+  EXPECT_EQ(shared_context(cost, 131072, 17 * kGiB), 131072) << "nor what a quarter holds";
+  const int64_t cut = shared_context(cost, 131072, 8 * kGiB);
+  EXPECT_NEAR(static_cast<double>(cut), 65536, 600);
+  EXPECT_LE(cost.sequence(cut), 2 * kGiB);
+  EXPECT_EQ(shared_context(cost, 131072, 2 * kGiB), kContextShared);
+}
+
 TEST(ModelMemory, HugeNumbersDoNotWrap) {
   ModelNeeds needs{.name = "m", .weight_bytes = UINT64_MAX - 5, .context = INT64_MAX,
                    .cache = CacheCost(program_of(16, 0), KvType::kF16)};
