@@ -96,6 +96,7 @@ def measure(options, programs, figures):
                     print(f"{model.name} {i + 1}/{options.rounds} {program.rival or 'Hearth'} "
                           f"{program.setting}: {told or 'nothing'}; others {cores:.2f} cores",
                           file=sys.stderr)
+    figures.quality = perplexity_rows(options, programs)
 
 
 def perplexity_rows(options, programs):
@@ -144,10 +145,9 @@ def report_text(options, programs, figures):
             f"{', '.join(f'{k} {v}' for k, v in versions(programs).items())}. {options.note}", "",
             f"Limits measured in the same run: {limits_line(programs)}.{noise}", "",
             markdown(*table_rows(figures))]
-    quality = perplexity_rows(options, programs)
-    if quality:
+    if figures.quality:
         text += ["", f"Perplexity, {options.text.name}, 512 tokens, {options.chunks} windows:", "",
-                 markdown(["model", "precision", "Hearth", "llama.cpp"], quality)]
+                 markdown(["model", "precision", "Hearth", "llama.cpp"], figures.quality)]
     return "\n".join(text) + "\n"
 
 
@@ -172,13 +172,34 @@ def program(text):
     path = pathlib.Path(text)
     if not path.is_file() or not os.access(path, os.X_OK):
         raise argparse.ArgumentTypeError(f"{text} is no program")
-    return path
+    return path.absolute()  # a name without a folder would be looked for in PATH
 
 
 def file(text):
     path = pathlib.Path(text)
     if not path.is_file():
         raise argparse.ArgumentTypeError(f"there is no file {text}")
+    return path
+
+
+def count(text):
+    found = int(text) if text.isascii() and text.isdigit() else 0
+    if found < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on")
+    return found
+
+
+def batches(text):
+    found = [count(word) for word in text.split(",")]
+    if 1 not in found:
+        raise argparse.ArgumentTypeError(f"{text} has no 1, over which the others are shown")
+    return found
+
+
+def new_file(text):
+    path = pathlib.Path(text)
+    if path.is_dir() or not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"{text} cannot be written")
     return path
 
 
@@ -195,23 +216,28 @@ def parse_arguments():
         help=f"of {', '.join(PARTS)} (prompt,generation)")
     add("--precision", type=list_of(("exact", "high", "fast")), default=["high"],
         metavar="NAME,NAME", help="of exact, high, fast (high)")
-    add("--prompt", type=int, default=512)
-    add("--gen", type=int, default=128)
-    add("--batches", type=lambda t: [int(n) for n in t.split(",")], default=[1, 4, 8, 16],
+    add("--prompt", type=count, default=512)
+    add("--gen", type=count, default=128)
+    add("--batches", type=batches, default=[1, 4, 8, 16],
         metavar="N,N", help="sequences of the part batch, 1 among them (1,4,8,16)")
-    add("--depth", type=int, default=7168)
-    add("--threads", type=int, default=2)
-    add("--rounds", type=int, default=3)
+    add("--depth", type=count, default=7168)
+    add("--threads", type=count, default=2)
+    add("--rounds", type=count, default=3)
     add("--llama-perplexity", type=program)
     add("--text", type=file, help="for perplexity")
-    add("--chunks", type=int, default=20)
+    add("--chunks", type=count, default=20)
     add("--patience", type=float, default=0, metavar="SECONDS",
         help="a run waits so long for a quiet machine, and is repeated within that time when "
         f"other processes took {NEIGHBOURS_MAX} cores from it (0)")
     add("--note", default="", help="a sentence for the head of the table")
-    add("--json", type=pathlib.Path, metavar="FILE", help="every figure, for bench/roofline.py")
+    add("--json", type=new_file, metavar="FILE", help="every figure, for bench/roofline.py")
     add("--append", action="store_true", help="add the table to bench/RESULTS.md")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.llama_batched_bench and not options.llama_bench:
+        parser.error("--llama-batched-bench goes with --llama-bench")
+    if (options.llama_perplexity is None) != (options.text is None):
+        parser.error("--llama-perplexity and --text go together")
+    return options
 
 
 def record(options, programs, measure, report_text, json_of):
@@ -222,7 +248,7 @@ def record(options, programs, measure, report_text, json_of):
     except (KeyboardInterrupt, SystemExit) as reason:  # what was measured until then still counts
         stopped = reason
     text = report_text(options, programs, figures) if figures.values else ""
-    print(text)
+    print(text, end="", flush=True)
     if options.json:
         options.json.write_text(json.dumps(json_of(options, programs, figures), indent=1) + "\n")
     if stopped:

@@ -30,12 +30,17 @@ def reports_of(files):
     """([what hearth bench said], [figures of peers.py]) of all files."""
     reports, figures = [], []
     for file in files:
-        content = json.loads(file.read_text())
+        try:
+            content = json.loads(file.read_text())
+        except (OSError, ValueError) as reason:
+            sys.exit(f"{file}: {reason}")
         if "hearth" in content:
             reports += content["hearth"]
             figures += content["figures"]
-        else:
+        elif "prefill" in content:
             reports.append(content)
+        else:
+            sys.exit(f"{file} is neither from peers.py --json nor from hearth bench --json")
     return [r for r in reports if not r.get("busy")], figures
 
 
@@ -63,12 +68,13 @@ def place(key, step, rate):
 
 def rival_points(figures, points):
     """The same for the better setting of other programs: their figure over ours at our place."""
-    best = {}
+    values, best, found = {}, {}, {}
     for f in figures:
         if f["program"] != "Hearth" and f["kind"] in ("prompt", "generate") and not f["busy"]:
             key = (f["program"], f["model"], f["kind"], f["tokens"], f["batch"], f["depth"])
-            best[key] = max(best.get(key, 0), f["median"])
-    found = {}
+            values.setdefault((key, f["setting"]), []).extend(f["values"])  # of all parts, as ours
+    for (key, _), rates in values.items():
+        best[key] = max(best.get(key, 0), statistics.median(rates))
     for (program, *row), rate in best.items():
         mine = next((p for k, p in points.items() if [k[0], *k[2:]] == row), None)
         if mine:
@@ -99,8 +105,8 @@ class Plane:
 
 def ticks(low, high):
     """1, 2 and 5 times powers of ten; the powers alone where those are many."""
-    found = [m * 10.0 ** e for e in range(math.floor(math.log10(low)), math.ceil(math.log10(high)))
-             for m in (1, 2, 5)]
+    powers = range(math.floor(math.log10(low)), math.floor(math.log10(high)) + 1)
+    found = [m * 10.0 ** e for e in powers for m in (1, 2, 5)]
     inside = [t for t in found if low <= t <= high]
     return inside if len(inside) < 9 else [t for t in inside if f"{t:e}"[0] == "1"]
 
@@ -218,6 +224,8 @@ def main():
     threads = options.threads or max((r["threads"] for r in reports), default=0)
     reports = [r for r in reports if r["threads"] == threads
                and options.precision in (None, r["precision"])]
+    if not reports:
+        sys.exit("no run here measures speed with these threads and this precision")
     points = points_of(reports)
     if not points:
         sys.exit('no run here has a "step": measure again with this version of hearth bench')

@@ -77,11 +77,13 @@ class Job:
 
 @contextlib.contextmanager
 def busy_core():
-    """Another process that never sleeps, held on the first core of this process."""
+    """Another process that never sleeps, held on the first core of this process. It ends with the
+    block, and with this process should that be killed."""
     spin = ("import os\n"
             "if hasattr(os, 'sched_setaffinity'):\n"
             "    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
-            "while True: pass")
+            f"while os.getppid() == {os.getpid()}:\n"
+            "    for _ in range(1000000): pass")
     other = subprocess.Popen([sys.executable, "-c", spin])
     try:
         yield

@@ -8,10 +8,12 @@ Every program has the same three questions, and answers(job) whether it knows on
 
 `rival` is the column of the table (None: ours), `setting` what tells its variants apart.
 """
+import contextlib
 import dataclasses
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -31,7 +33,10 @@ def run(*command):
     words = [str(c) for c in command]
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         start = time.monotonic()
-        child = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
+        try:
+            child = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
+        except OSError as reason:  # a script without its first line, another processor's program
+            sys.exit(f"{words[0]} does not start: {reason.strerror}")
         _, status, usage = os.wait4(child.pid, 0)
         seconds = time.monotonic() - start
         child.returncode = os.waitstatus_to_exitcode(status)
@@ -44,8 +49,20 @@ def run(*command):
 
 
 def help_of(path):
-    done = subprocess.run([str(path), "--help"], capture_output=True, text=True)
+    try:
+        done = subprocess.run([str(path), "--help"], capture_output=True, text=True)
+    except OSError as reason:
+        sys.exit(f"{path} does not start: {reason.strerror}")
     return done.stdout + done.stderr
+
+
+@contextlib.contextmanager
+def understood(path, said):
+    """Ends with what the program said where it is not what is read in this block."""
+    try:
+        yield
+    except (ValueError, LookupError, TypeError, AttributeError):
+        sys.exit(f"{path}: what it prints is not understood: {said[:200].strip() or 'nothing'}")
 
 
 class Hearth:
@@ -62,7 +79,8 @@ class Hearth:
         words = [w for key, value in options.items() for w in (f"--{key}", value)]
         done = run(self.path, "bench", model, "--threads", job.threads, "--repeat", 1,
                    "--precision", self.setting, "--json", *words)
-        report = json.loads(done.stdout) | {"busy": job.busy}
+        with understood(self.path, done.stdout):
+            report = json.loads(done.stdout) | {"busy": job.busy}
         self.reports.append(report)
         return report
 
@@ -103,11 +121,18 @@ class LlamaBench:
         return not job.batches or self.batched is not None
 
     def rows(self, model, threads, *words):
-        out = run(self.path, "-m", model, "-t", threads, "-r", 1, "-o", "json", *self.extra,
-                  *words).stdout
-        rows = json.loads(out[out.index("["):])  # forks say more before it
-        self.build = f"{rows[0].get('build_commit')} ({rows[0].get('build_number')})"
-        return rows
+        return self.rows_of(self.bench(model, threads, *words))
+
+    def bench(self, model, threads, *words):
+        return run(self.path, "-m", model, "-t", threads, "-r", 1, "-o", "json", *self.extra,
+                   *words)
+
+    def rows_of(self, done):
+        with understood(self.path, done.stdout):
+            start = re.search(r"^\[$", done.stdout, re.MULTILINE)  # forks say more before it
+            rows = json.loads(done.stdout[start.start():])
+            self.build = f"{rows[0]['build_commit']} ({rows[0]['build_number']})"
+            return [{k: r[k] for k in ("n_prompt", "n_gen", "avg_ts")} for r in rows]
 
     def speed(self, model, job):
         if job.depth > 0 and "--n-depth" not in self.help:
@@ -130,16 +155,19 @@ class LlamaBench:
         out = run(self.batched, "-m", model, "-t", job.threads, "-c", most * each, "-npp", prompt,
                   "-ntg", job.generate, "-npl", ",".join(map(str, batches)), "--output-format",
                   "jsonl", *self.batched_extra).stdout
-        rows = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
-        return {r["pl"]: r["speed_tg"] for r in rows}
+        with understood(self.batched, out):
+            rows = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
+            found = {r["pl"]: r["speed_tg"] for r in rows}
+            return {count: found[count] for count in batches}
 
     def first_token(self, model, threads):
         cold = ["--no-warmup"] if "--no-warmup" in self.help else ["-w", 0]
-        return run(self.path, "-m", model, "-t", threads, "-r", 1, "-p", 1, "-n", 0, "-o", "json",
-                   *cold, *self.extra)
+        done = self.bench(model, threads, "-p", 1, "-n", 0, *cold)
+        self.rows_of(done)
+        return done
 
     def version(self):
-        return self.build
+        return self.build or "of an unknown build"  # llama-batched-bench does not tell its own
 
 
 def hearth_programs(options):

@@ -13,6 +13,7 @@ class Figures:
         self.programs = programs
         self.values = {}
         self.disturbed = 0  # runs from which other processes took too much
+        self.quality = []  # rows of a table of its own: perplexity
 
     def add(self, model, program, row, value):
         self.values.setdefault((model, self.programs.index(program), row), []).append(value)
