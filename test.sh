@@ -65,7 +65,7 @@ fuzz() {
   local target name dir="$results/fuzz" corpus log
   rounds+=("$dir")
   mkdir -p "$dir"
-  build fuzz all
+  build fuzz fuzzers
   while IFS= read -r target; do
     name=$(basename "$target") corpus="$root/build/corpus/$name" log="$dir/$name.log"
     mkdir -p "$corpus"

@@ -2,7 +2,8 @@
 #
 #   hearth_library(base SOURCES a.cc b.cc LINK fmt::fmt)     the static library hearth_base
 #   hearth_test(base SOURCES a_test.cc b_test.cc)            the program test_base, one ctest row
-#   hearth_fuzz(gguf SOURCES gguf_fuzz.cc LINK hearth_base)  the program fuzz_gguf (HEARTH_FUZZ)
+#   hearth_fuzz(gguf SOURCES gguf_fuzz.cc LINK hearth_base)  the program fuzz_gguf (HEARTH_FUZZ),
+#                                                            built with the target `fuzzers`
 #
 # Sources are listed by hand, so that a file that nobody builds is seen (tools/tidy checks).
 
@@ -51,4 +52,8 @@ function(hearth_fuzz name)
   add_executable(fuzz_${name} ${ARG_SOURCES})
   target_link_libraries(fuzz_${name} PRIVATE ${ARG_LINK})
   target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+  if(NOT TARGET fuzzers)
+    add_custom_target(fuzzers)
+  endif()
+  add_dependencies(fuzzers fuzz_${name})
 endfunction()

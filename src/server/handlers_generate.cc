@@ -51,7 +51,10 @@ template <ApiResult<Json> (*kBody)(const std::string&),
           ApiResult<GenerateRequest> (*kParse)(const Json&), const Voice& kVoice>
 Task<void> generate(Exchange& exchange, void* context) {
   auto request = co_await parsed_body(exchange, &parse_request<GenerateRequest, kBody, kParse>);
-  if (!request) co_return co_await reply_error(exchange, kVoice, request.error());
+  if (!request) {
+    co_await reply_error(exchange, kVoice, request.error());
+    co_return;
+  }
   co_await answer(exchange, *static_cast<App*>(context), std::move(*request), kVoice);
 }
 
