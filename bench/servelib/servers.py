@@ -115,6 +115,11 @@ class Server:
         """What its models hold, weights and caches, as Ollama's `ps` tells it."""
         return sum(m["size"] for m in json.loads(self.get("/api/ps")[1])["models"])
 
+    def chats(self, model):
+        """Whether it has a chat template; of base models, which lack it, OpenAI's route refuses."""
+        body = {"model": model, "max_tokens": 1, "messages": [{"role": "user", "content": "x"}]}
+        return self.ask("POST", "/v1/chat/completions", body)[0] == 200
+
     def metrics(self):
         """{name: sum over labels}, {} where there are none."""
         status, text = self.get("/metrics")

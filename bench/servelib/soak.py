@@ -30,6 +30,7 @@ class Mix:
         self.prefix = self.words(120)
         self.kinds = [self.completion, self.ids, self.chat, self.ollama_chat, self.ollama_generate,
                       self.choices, self.bad_field, self.no_model, self.no_json]
+        self.untaught = {model for model in server.models if not server.chats(model)}
 
     def words(self, count):
         return " ".join(self.rng.choice(WORDS) for _ in range(count))
@@ -60,7 +61,8 @@ class Mix:
     def chat(self):
         more = {"messages": [{"role": "user", "content": self.text()}],
                 "max_tokens": self.tokens()}
-        return "/v1/chat/completions", self.common() | more, (200,)
+        body = self.common() | more
+        return "/v1/chat/completions", body, (400 if body["model"] in self.untaught else 200,)
 
     def choices(self):
         more = {"prompt": self.text(), "max_tokens": 16, "n": self.rng.randrange(2, 5)}

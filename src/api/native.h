@@ -61,6 +61,7 @@ struct GenerateRequest {
   // A prompt is put into the model's template as one user message (Ollama's generate without raw).
   bool templated = false;
   std::optional<std::string> system, template_text;  // in place of the model's own
+  std::string_view template_default;  // where there is neither; empty: such a chat is refused
   std::vector<TokenId> history;   // tokens that go before the prompt (Ollama's `context`)
 
   // The dialect's defaults; over them come the model's own parameters, and over those the client's:

@@ -296,6 +296,7 @@ ApiResult<GenerateRequest> parse_chat(const Json& body) {
   TRY(take_common(fields, out));
   TRY(take_messages(fields.messages, out));
   out.kind = RequestKind::kChat;
+  out.template_default = "{{ .Prompt }}";  // Ollama's own: the texts, one after the other
   if (out.messages.empty()) only_load(out);
   return out;
 }

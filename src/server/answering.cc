@@ -110,6 +110,32 @@ Task<bool> run_stream(Exchange& exchange, const Voice& voice, const api::Generat
   co_return true;
 }
 
+// What an answer begins with.
+struct Prepared {
+  std::optional<ModelHub::Lease> lease;
+  int64_t loaded_ns = 0;  // when the model was there
+  Prompts prompts;
+};
+
+// `longest`: the model with the longest context that it can have.
+Task<api::ApiResult<Prepared>> prepare(Exchange& exchange, App& app,
+                                       const api::GenerateRequest& request, const Voice& voice,
+                                       bool longest) {
+  auto lease = co_await app.hub().acquire(request.model, request.keep_alive, longest);
+  if (!lease) co_return std::unexpected(load_error(lease.error(), voice, request.model));
+  Prepared out{.lease = std::move(*lease), .loaded_ns = now_ns(), .prompts = {}};
+  const LoadedModel& model = **out.lease;
+  if (voice.refuses_think && request.think.value_or(false) && !thinks(model))
+    co_return std::unexpected(api::ApiError{
+        fail(Code::kInvalid, "\"{}\" does not support thinking", request.model).error(), "think"});
+  std::optional<api::ApiResult<Prompts>> made;
+  auto make = [&] { made = make_prompts(model, request); };
+  co_await offload_long(exchange.request().body.size(), make);
+  if (!*made) co_return std::unexpected(made->error());
+  out.prompts = std::move(**made);
+  co_return out;
+}
+
 Task<void> load_or_unload(Exchange& exchange, App& app, const api::GenerateRequest& request,
                           const Voice& voice, api::AnswerInfo info) {
   if (request.kind == api::RequestKind::kUnload) {
@@ -156,29 +182,22 @@ Task<void> answer(Exchange& exchange, App& app, api::GenerateRequest request, co
   const int64_t begun = info.created_ns;
   if (request.kind == api::RequestKind::kLoad || request.kind == api::RequestKind::kUnload)
     co_return co_await load_or_unload(exchange, app, request, voice, std::move(info));
-  auto lease = co_await app.hub().acquire(request.model, request.keep_alive);
-  if (!lease) {
-    const api::ApiError error = load_error(lease.error(), voice, request.model);
-    co_return co_await reply_error(exchange, voice, error);
+  api::ApiResult<Prepared> prepared = co_await prepare(exchange, app, request, voice, false);
+  if (prepared && prepared->prompts.wants_longest) {
+    prepared->lease.reset();  // it makes way for the longer one
+    prepared = co_await prepare(exchange, app, request, voice, true);
   }
-  const LoadedModel& model = **lease;
-  const int64_t loaded = now_ns();
-  if (voice.refuses_think && request.think.value_or(false) && !thinks(model)) {
-    const api::ApiError error{
-        fail(Code::kInvalid, "\"{}\" does not support thinking", request.model).error(), "think"};
-    co_return co_await reply_error(exchange, voice, error);
-  }
+  if (!prepared) co_return co_await reply_error(exchange, voice, prepared.error());
+  const int64_t loaded = prepared->loaded_ns;
+  Prompts& prompts = prepared->prompts;
+  const ModelHub::Lease& lease = *prepared->lease;
+  const LoadedModel& model = *lease;
   info.tokenizer = model.tokenizer;
-  std::optional<api::ApiResult<Prompts>> made;
-  auto make = [&] { made = make_prompts(model, request); };
-  co_await offload_long(exchange.request().body.size(), make);
-  api::ApiResult<Prompts>& prompts = *made;
-  if (!prompts) co_return co_await reply_error(exchange, voice, prompts.error());
 
   std::unique_ptr<api::AnswerWriter> writer = voice.writer(request, std::move(info));
-  const SamplingParams& params = prompts->plan->params;
+  const SamplingParams& params = prompts.plan->params;
   AnswerStream stream(exchange, app, request, *writer, model, params.n);
-  auto refused = submit(stream, stream, app, exchange.request(), request, model, *prompts);
+  auto refused = submit(stream, stream, app, exchange.request(), request, model, prompts);
   if (refused) stream.cancel();
   else exchange.on_gone([&stream] { stream.cancel(); });
   if (refused) {
@@ -193,7 +212,7 @@ Task<void> answer(Exchange& exchange, App& app, api::GenerateRequest request, co
   api::AnswerEnd end{.now_ns = now_ns(), .usage = stream.usage(), .context = {},
                      .kind = request.kind};
   end.usage.total_ns = end.now_ns - begun;
-  end.usage.load_ns = lease->was_loaded() ? loaded - begun : 0;
+  end.usage.load_ns = lease.was_loaded() ? loaded - begun : 0;
   if (request.templated) end.context = stream.context();
   account(exchange, app, model, stream, end.usage);
   std::string out;

@@ -54,6 +54,18 @@ std::chrono::nanoseconds time_of(const api::KeepAlive& keep) {
   return std::chrono::nanoseconds(static_cast<int64_t>(seconds * 1e9));
 }
 
+// The same files, for another life in the engine.
+std::shared_ptr<LoadedModel> opened_again(const LoadedModel& model) {
+  auto out = std::make_shared<LoadedModel>(model);
+  out->serving = nullptr;
+  out->load_time = {};
+  return out;
+}
+
+bool long_enough(const Entry& entry, bool longest) {
+  return !longest || entry.loaded->context == entry.loaded->context_most;
+}
+
 std::unexpected<Error> stopping() { return fail(Code::kCancelled, "the server is stopping"); }
 
 }  // namespace
@@ -75,6 +87,7 @@ struct ModelHub::Impl : std::enable_shared_from_this<Impl> {
     std::vector<std::weak_ptr<Waiter>> waiters;
     Phase phase = Phase::kQueued;
     bool stale = false, unload = false;  // what was asked of the model meanwhile
+    bool longest = false;                // for a context of all that fits
     Result<std::shared_ptr<LoadedModel>> opened = nullptr;
     uint64_t least_bytes = 0;  // of the weights and the smallest cache
     ServingModelOptions serving;
@@ -89,8 +102,9 @@ struct ModelHub::Impl : std::enable_shared_from_this<Impl> {
 
   // A call of acquire() that has no lease yet. Lives in its coroutine, and goes with it.
   struct Waiter {
-    Waiter(Impl& impl, std::string model, std::optional<api::KeepAlive> time)
-        : hub(impl.shared_from_this()), name(std::move(model)), keep(time), wake(impl.io) {
+    Waiter(Impl& impl, std::string model, std::optional<api::KeepAlive> time, bool whole)
+        : hub(impl.shared_from_this()), name(std::move(model)), keep(time), longest(whole),
+          wake(impl.io) {
       wake.expires_at(Clock::time_point::max());
       hub->waiting.insert(this);
     }
@@ -103,6 +117,7 @@ struct ModelHub::Impl : std::enable_shared_from_this<Impl> {
     std::shared_ptr<Impl> hub;
     std::string name;
     std::optional<api::KeepAlive> keep;
+    bool longest;
     asio::steady_timer wake;  // never runs out: its cancellation says that there is an answer
     LoadPtr load;             // whose end gives the answer
     std::optional<Result<Lease>> answer;
@@ -124,7 +139,7 @@ struct ModelHub::Impl : std::enable_shared_from_this<Impl> {
 
   // An answer for a waiter.
   static Task<Result<Lease>> acquire(std::shared_ptr<Impl> self, std::string name,
-                                     std::optional<api::KeepAlive> keep);
+                                     std::optional<api::KeepAlive> keep, bool longest);
   void ask(const WaiterPtr& waiter);
   void look_up(const WaiterPtr& waiter, const std::string& key);
   void place(const WaiterPtr& waiter, FoundModel found);
@@ -169,8 +184,9 @@ struct ModelHub::Impl : std::enable_shared_from_this<Impl> {
 // ---- answers
 
 Task<Result<ModelHub::Lease>> ModelHub::Impl::acquire(std::shared_ptr<Impl> self, std::string name,
-                                                      std::optional<api::KeepAlive> keep) {
-  auto waiter = std::make_shared<Waiter>(*self, std::move(name), keep);
+                                                      std::optional<api::KeepAlive> keep,
+                                                      bool longest) {
+  auto waiter = std::make_shared<Waiter>(*self, std::move(name), keep, longest);
   self->ask(waiter);
   if (!waiter->answer) co_await waiter->wake.async_wait(asio::as_tuple(asio::use_awaitable));
   if (!waiter->answer) co_return fail(Code::kCancelled, "nobody waits for the model any more");
@@ -189,7 +205,8 @@ void ModelHub::Impl::ask(const WaiterPtr& waiter) {
   if (closed) return waiter->answer_with(stopping());
   auto key = model_key(waiter->name, options.allow_paths);
   if (!key) return waiter->answer_with(std::unexpected(key.error()));
-  if (EntryPtr entry = usable(*key); entry != nullptr && backend->still(entry->found))
+  if (EntryPtr entry = usable(*key);
+      entry != nullptr && long_enough(*entry, waiter->longest) && backend->still(entry->found))
     return grant(*waiter, entry, false);
   look_up(waiter, *key);
 }
@@ -212,19 +229,25 @@ void ModelHub::Impl::look_up(const WaiterPtr& waiter, const std::string& key) {
 }
 
 void ModelHub::Impl::place(const WaiterPtr& waiter, FoundModel found) {
-  if (EntryPtr entry = usable(found.key)) {
-    if (entry->found.digest == found.digest) {
-      entry->found = std::move(found);
-      return grant(*waiter, entry, false);
-    }
+  EntryPtr entry = usable(found.key);
+  if (entry != nullptr && entry->found.digest != found.digest) {
     retire(found.key);
+    entry = nullptr;
+  }
+  if (entry != nullptr && long_enough(*entry, waiter->longest)) {
+    entry->found = std::move(found);
+    return grant(*waiter, entry, false);
   }
   auto load = std::ranges::find_if(loads, [&](const LoadPtr& one) {
-    return !one->stale && one->found.key == found.key && one->found.digest == found.digest;
+    return !one->stale && one->found.key == found.key && one->found.digest == found.digest &&
+           (one->longest || !waiter->longest);
   });
   if (load == loads.end()) {
     loads.push_back(std::make_shared<Load>());
     loads.back()->found = std::move(found);
+    loads.back()->longest = waiter->longest;
+    // What was read of its file serves for the longer context too.
+    if (entry != nullptr) loads.back()->opened = opened_again(*entry->loaded);
     load = loads.end() - 1;
   }
   waiter->load = *load;
@@ -257,10 +280,13 @@ void ModelHub::Impl::start_next() {
   while (!loads.empty() && loads.front()->phase == Phase::kQueued) {
     LoadPtr load = loads.front();
     EntryPtr entry = usable(load->found.key);
-    if (load->waited_for() && (entry == nullptr || entry->found.digest != load->found.digest)) {
+    const bool there = entry != nullptr && entry->found.digest == load->found.digest &&
+                       long_enough(*entry, load->longest);
+    if (load->waited_for() && !there) {
       load->phase = Phase::kOpening;
       auto open = [](HubBackend& models, Load& it) {
         const auto start = Clock::now();
+        if (it.opened && *it.opened != nullptr) return;
         it.opened = catching_bad_alloc([&] { return models.open(it.found); });
         if (it.opened) (*it.opened)->load_time = Clock::now() - start;
       };
@@ -300,11 +326,13 @@ Result<void> ModelHub::Impl::plan(Load& load) const {
                    .weight_bytes = model.weight_bytes,
                    .context = model.model->config.context,
                    .cache = CacheCost(model.model->program, kv)};
-  const Json& own = model.resolved.params["num_ctx"];
-  if (own.is_int() && own.as_int() > 0) needs.context = std::min(needs.context, own.as_int());
-  if (options.context > 0) needs.context = std::min(needs.context, options.context);
-  model.context = TRY(fit_context(needs, options.memory_max));
-  if (needs.context == model.model->config.context)
+  const Json& num_ctx = model.resolved.params["num_ctx"];
+  const int64_t own = num_ctx.is_int() ? num_ctx.as_int() : 0;
+  for (int64_t cap : {own, options.context})
+    if (cap > 0) needs.context = std::min(needs.context, cap);
+  const bool asked = own > 0 || options.context > 0;
+  model.context = model.context_most = TRY(fit_context(needs, options.memory_max));
+  if (!load.longest && !asked)
     model.context = shared_context(needs.cache, model.context, options.memory_max);
   load.least_bytes = needs.weight_bytes + needs.cache.sequence(model.context);
   load.serving = {.precision = options.precision, .kv = kv, .context = model.context};
@@ -322,6 +350,10 @@ void ModelHub::Impl::make_room() {
            (options.models_max <= 0 || std::ssize(resident) < options.models_max);
   };
   const bool wanted = load->waited_for();
+  // What this load replaces goes before others do.
+  if (EntryPtr shorter = usable(load->found.key);
+      wanted && !fits() && shorter != nullptr && shorter->leases == 0)
+    let_go(shorter);
   while (wanted && !fits() && evict_one()) {}
   if (wanted && !fits()) return drain_for(load->least_bytes);
   for (const EntryPtr& entry : resident) entry->draining = false;
@@ -493,8 +525,9 @@ ModelHub::ModelHub(asio::io_context& io, std::unique_ptr<HubBackend> backend,
 ModelHub::~ModelHub() { impl_->stop(); }
 
 Task<Result<ModelHub::Lease>> ModelHub::acquire(std::string name,
-                                                std::optional<api::KeepAlive> keep_alive) {
-  return Impl::acquire(impl_, std::move(name), keep_alive);
+                                                std::optional<api::KeepAlive> keep_alive,
+                                                bool longest) {
+  return Impl::acquire(impl_, std::move(name), keep_alive, longest);
 }
 
 Result<void> ModelHub::unload(const std::string& name) {

@@ -30,6 +30,7 @@ struct LoadedModel {
   std::optional<ChatFormat> chat;  // the store's template, else the file's
   std::shared_ptr<ServingModel> serving;
   int64_t context = 0;       // tokens
+  int64_t context_most = 0;  // what it could be if other models made way
   uint64_t weight_bytes = 0;
   std::chrono::nanoseconds load_time{0};
 };
@@ -73,8 +74,9 @@ class ModelHub {
   // Waits for the model's load where it must, and while all the memory is in use for a lease to
   // end. kNotFound, kTooLarge where it can't fit, or what the load said; kCancelled when this
   // coroutine is cancelled, which leaves the load to the others. `keep_alive` replaces the model's
-  // when given.
-  Task<Result<Lease>> acquire(std::string name, std::optional<api::KeepAlive> keep_alive);
+  // when given. `longest`: with all of its context_most, for which other models may have to go.
+  Task<Result<Lease>> acquire(std::string name, std::optional<api::KeepAlive> keep_alive,
+                              bool longest = false);
   // Goes once its leases are gone, unless a later one asks to keep it. kNotFound when it is neither
   // loaded nor about to be.
   Result<void> unload(const std::string& name);

@@ -162,10 +162,11 @@ class Hub : public testing::Test {
     while (!condition() && Clock::now() < limit) co_await sleep(1ms);
     EXPECT_TRUE(condition());
   }
-  Task<Result<Lease>> get(std::string name, std::optional<double> seconds = {}) {
+  Task<Result<Lease>> get(std::string name, std::optional<double> seconds = {},
+                          bool longest = false) {
     std::optional<api::KeepAlive> keep;
     if (seconds) keep = api::KeepAlive{.seconds = *seconds, .forever = *seconds < 0};
-    return hub_->acquire(std::move(name), keep);
+    return hub_->acquire(std::move(name), keep, longest);
   }
   // A lease in the background; the place of its result.
   using Pending = std::shared_ptr<std::optional<Result<Lease>>>;
@@ -510,6 +511,39 @@ TEST_F(Hub, ContextAndCacheComeFromTheModelAndTheMemory) {
     EXPECT_GT(context, 150'000) << "all of the 40 MiB, where somebody asks for it";
     EXPECT_LT(context, 40 * static_cast<int64_t>(kMiB) / 256);
     EXPECT_EQ(models_->last.cache_tokens, context);
+  });
+}
+
+// Who needs a longer context gets it in place of the shorter one, whose answers go on; what was read
+// of the file is not read again.
+TEST_F(Hub, AContextGrowsWhenItIsNeeded) {
+  make({});
+  models_->put("long", {.bytes = 10 * kMiB, .context = 1 << 20});
+  run([&]() -> Task<void> {
+    std::optional<Lease> first = *co_await get("long");
+    const int64_t shared = (*first)->context, most = (*first)->context_most;
+    EXPECT_GT(most, shared);
+    auto same = co_await get("long", {}, false);
+    EXPECT_EQ(same->model(), first->model());
+    models_->take_events();
+    std::optional<Result<Lease>> grown;
+    auto grow = [&]() -> Task<void> { grown.emplace(co_await get("long", {}, true)); };
+    asio::co_spawn(io_, grow, asio::detached);
+    co_await sleep(20ms);
+    EXPECT_FALSE(grown.has_value()) << "the shorter one holds the memory, and answers";
+    first.reset();
+    same = fail(Code::kCancelled, "");
+    co_await until([&] { return grown.has_value(); });
+    const Lease& lease = **grown;
+    EXPECT_EQ(lease->context, most);
+    EXPECT_EQ(lease->context_most, most);
+    EXPECT_EQ(models_->last.context, most);
+    EXPECT_EQ(models_->take_events(), (Events{"remove long", "add long"}));
+    auto other = co_await get("long");
+    EXPECT_EQ(other->model(), lease.model()) << "it stays so for all";
+    auto again = co_await get("long", {}, true);
+    EXPECT_EQ(again->model(), lease.model());
+    EXPECT_EQ(names(), std::vector<std::string>{"long"});
   });
 }
 

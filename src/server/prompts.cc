@@ -69,10 +69,24 @@ ApiResult<ChatFormat> format_of(const LoadedModel& model, const GenerateRequest&
     if (!own) return refuse(own.error(), "template");
     return std::move(*own);
   }
-  if (!model.chat)
+  if (model.chat) return *model.chat;
+  if (request.template_default.empty())
     return refuse(fail(Code::kUnsupported, "{} has no chat template; use completions instead",
                        request.model).error(), "messages");
-  return *model.chat;
+  auto made = ChatFormat::compile_go(request.template_default);
+  if (!made) return refuse(made.error(), "messages");
+  return std::move(*made);
+}
+
+// The longest context that this request could have: the model's may be shorter at this time only
+// because other models want memory too.
+int64_t context_most(const LoadedModel& model, const Prompts& out) {
+  return out.context < model.context ? out.context : model.context_most;
+}
+
+// Whether tokens that do not fit would in that.
+bool fits_longest(const LoadedModel& model, const Prompts& out, int64_t tokens) {
+  return tokens >= out.context && tokens < context_most(model, out);
 }
 
 // The messages without the oldest `count` of those that are no system text.
@@ -94,7 +108,9 @@ ApiResult<std::vector<TokenId>> chat_tokens(const LoadedModel& model,
     return static_cast<int64_t>(tokens.size()) < out.context;
   };
   auto best = render(*format, model, request, messages, out);
-  if (!best || !request.truncate || fits(*best) || messages.empty()) return best;
+  if (!best || !request.truncate || fits(*best) || messages.empty() ||
+      fits_longest(model, out, std::ssize(*best)))
+    return best;
   int64_t most = std::ranges::count_if(messages.begin(), messages.end() - 1, [](const auto& m) {
     return m.role != "system";
   });
@@ -146,13 +162,13 @@ ApiResult<std::vector<TokenId>> text_tokens(const LoadedModel& model,
 }
 
 // The lengths, in the words that clients look for.
-ApiResult<void> check_length(const std::vector<TokenId>& tokens, const Prompts& out,
+ApiResult<void> check_length(const std::vector<TokenId>& tokens, const Prompts& out, int64_t most,
                              const SamplingParams& params, std::string_view field) {
   const auto size = static_cast<int64_t>(tokens.size());
   if (params.overflow == "slide" || size < out.context) return {};
   return refuse(fail(Code::kTooLarge,
                      "This model's maximum context length is {} tokens. However, your request has "
-                     "{} input tokens. Please reduce the length of the input", out.context, size)
+                     "{} input tokens. Please reduce the length of the input", most, size)
                     .error(), std::string(field), "context_length_exceeded");
 }
 
@@ -168,7 +184,9 @@ ApiResult<Prompts> make_prompts(const LoadedModel& model, const GenerateRequest&
   const bool chat = request.kind == api::RequestKind::kChat;
   auto add = [&](ApiResult<std::vector<TokenId>> tokens) -> ApiResult<void> {
     if (!tokens) return std::unexpected(tokens.error());
-    if (auto fits = check_length(*tokens, out, *params, chat ? "messages" : "prompt"); !fits)
+    out.wants_longest = out.wants_longest || fits_longest(model, out, std::ssize(*tokens));
+    if (out.wants_longest) return {};
+    if (auto fits = check_length(*tokens, out, context_most(model, out), *params, chat ? "messages" : "prompt"); !fits)
       return fits;
     out.tokens.push_back(std::move(*tokens));
     return {};
@@ -182,6 +200,7 @@ ApiResult<Prompts> make_prompts(const LoadedModel& model, const GenerateRequest&
                                  : add(std::get<std::vector<TokenId>>(input));
     if (!added) return std::unexpected(added.error());
   }
+  if (out.wants_longest) return out;
   auto plan = SamplerPlan::create(*params, model.tokenizer.get());
   if (!plan) return refuse(plan.error());
   out.plan = std::move(*plan);

@@ -14,6 +14,9 @@ struct Prompts {
   std::shared_ptr<const SamplerPlan> plan;
   int64_t context = 0;         // tokens of prompt and answer at most
   int64_t dropped_messages = 0;  // that a chat lost to fit
+  // A prompt does not fit, and the model could have a longer context (LoadedModel::context_most):
+  // the rest is not filled in.
+  bool wants_longest = false;
 };
 
 // kInvalid names the field; a prompt that does not fit is kTooLarge with the code

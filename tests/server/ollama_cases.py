@@ -85,6 +85,26 @@ class Answers(ServerTest):
         self.assertIn("<Be brief.>[user] Hello", context_of(system="Be brief."))
         self.assertIn("Q: Hello A:", context_of(template="Q: {{ .Prompt }} A:"))
 
+    def test_a_model_without_a_template_goes_on_with_the_texts(self):
+        bare, modelfile = "bare", self.server.home / "Modelfile.bare"
+        modelfile.write_text(f"FROM {TINY_FILES}\n")
+        call(self.server.home, "create", bare, "-f", str(modelfile))
+        self.addCleanup(call, self.server.home, "rm", bare)
+        options = {"num_predict": 8, "temperature": 0, "seed": 1}
+        texts = ["Once upon", " a time", " there was"]
+        roles = ("user", "assistant", "user")
+        told = self.server.made(CHAT, {
+            "model": bare, "stream": False, "options": options,
+            "messages": [{"role": r, "content": t} for r, t in zip(roles, texts)]})
+        for more in ({}, {"raw": True}):
+            made = self.server.made(GENERATE, {"model": bare, "prompt": "".join(texts),
+                                               "stream": False, "options": options, **more})
+            self.assertEqual(made["response"], told["message"]["content"])
+        refused = self.server.post("/v1/chat/completions", {
+            "model": bare, "messages": [{"role": "user", "content": "x"}]})
+        self.assertEqual(refused.status, 400)
+        self.assertIn("no chat template", refused.error())
+
     def test_an_answer_may_be_begun(self):
         begun = chat(messages=[{"role": "user", "content": QUESTION},
                                {"role": "assistant", "content": "The capital of France is"}])

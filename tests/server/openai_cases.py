@@ -1,9 +1,11 @@
 """OpenAI's routes with a real model."""
 import json
 import os
+import pathlib
+import shutil
 import tempfile
 
-from harness import MODEL, ServerTest, at_once, call
+from harness import MODEL, TINY_FILES, ServerTest, at_once, call
 
 CHAT, TEXT = "/v1/chat/completions", "/v1/completions"
 PROMPT = "The capital of France is"
@@ -242,3 +244,31 @@ class Tokens(ServerTest):
         self.assertEqual(made["tokens"], ids)
         self.refused(self.server.post("/detokenize", {"model": MODEL, "tokens": [10**6]}), 400,
                      "tokens[0]")
+
+
+class Contexts(ServerTest):
+    """A checkpoint of a few kilobytes that allows 65,536 tokens, in memory for little more."""
+
+    def test_a_prompt_that_needs_more_context_gets_it(self):
+        with tempfile.TemporaryDirectory() as folder:
+            copy, modelfile = pathlib.Path(folder) / "tiny", pathlib.Path(folder) / "Modelfile"
+            shutil.copytree(TINY_FILES, copy)
+            config = json.loads((copy / "config.json").read_text())
+            config["max_position_embeddings"] = 65536
+            (copy / "config.json").write_text(json.dumps(config))
+            modelfile.write_text(f"FROM {copy}\n")
+            call(self.server.home, "create", "long", "-f", str(modelfile))
+        self.addCleanup(call, self.server.home, "rm", "long")
+        server = self.start("--memory", "0.015")
+
+        def made(count):
+            return server.made(TEXT, {"model": "long", "prompt": [5] * count, "max_tokens": 1,
+                                      "temperature": 0})["usage"]["prompt_tokens"]
+        self.assertEqual(made(100), 100)
+        self.assertEqual(server.loaded()["long:latest"]["context_length"], 32768)
+        self.assertEqual(made(33000), 33000)
+        self.assertEqual(server.loaded()["long:latest"]["context_length"], 65536)
+        self.assertEqual(made(100), 100)
+        self.assertEqual(server.loaded()["long:latest"]["context_length"], 65536)
+        self.refused(server.post(TEXT, {"model": "long", "prompt": [5] * 70000}), 400, "65536",
+                     "70000")
