@@ -108,9 +108,11 @@ void ServingModel::plan_decodes() {
 void ServingModel::plan_prompts(double seconds, Clock::time_point now) {
   const double answers = cost_.predict(work_);
   const bool seen = watched();
-  step_seconds_ = seen ? margin_.share() * seconds : std::max(seconds, kUnwatchedSeconds);
+  // Newcomers get all of the time, so that their prompts need no second step beside the crowd.
+  const double share = for_newcomers_ ? 1 : margin_.share();
+  step_seconds_ = seen ? share * seconds : std::max(seconds, kUnwatchedSeconds);
   const double least = pieces_.empty() ? 0 : answers / (1 - kPromptShare);
-  keeps_time_ = seen && least <= step_seconds_;
+  keeps_time_ = seen && !for_newcomers_ && least <= step_seconds_;
   step_seconds_ = std::max(step_seconds_, least);
   full_ = false;
   find_first_in_line(now);
