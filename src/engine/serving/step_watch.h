@@ -4,8 +4,10 @@
 // begin(), end() and aborted() are for the engine's thread, the rest for any.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 
 #include "engine/serving/request.h"
 
@@ -27,19 +29,23 @@ class StepWatch {
   void end() {
     model_.store(nullptr);
     dominating_.store(0);
-    abort_.store(false);
+    const size_t next = (step_.load() + 1) % abort_.size();
+    abort_[next].store(false);
+    step_.store(next);
   }
-  const std::atomic<bool>& aborted() const { return abort_; }
+  const std::atomic<bool>& aborted() const { return abort_[step_.load()]; }
 
   // Nobody waits for this request any more: a long piece of its prompt is not computed to its end.
   void cancelled(RequestId request) {
-    if (dominating_.load() == request) abort_.store(true);
+    const size_t step = step_.load();
+    if (dominating_.load() == request) abort_[step].store(true);
   }
   // Somebody who has nothing running waits for `model`; whether the step ends for that.
   bool newcomer(const ServingModel& model, Clock::time_point now) {
+    const size_t step = step_.load();
     if (model_.load() != &model || now.time_since_epoch().count() >= makes_way_.load())
       return false;
-    abort_.store(true);
+    abort_[step].store(true);
     return true;
   }
 
@@ -47,7 +53,10 @@ class StepWatch {
   std::atomic<const ServingModel*> model_{nullptr};
   std::atomic<RequestId> dominating_{0};
   std::atomic<Clock::rep> makes_way_{0};
-  std::atomic<bool> abort_{false};
+  // A flag for each of the last steps: who was interrupted between looking and setting must not end
+  // another step than the one that it saw.
+  std::array<std::atomic<bool>, 16> abort_{};
+  std::atomic<size_t> step_{0};
 };
 
 }  // namespace hearth
