@@ -850,6 +850,10 @@ class Roofline(Folder):
         self.assertEqual(len(points), 6)
         self.assertEqual(sum("generate 4: 50.0 tokens/s" in title for _, title in points), 2)
         self.assertEqual(len(self.draw(content, "--precision", "fast")), 3)
+        content["hearth"].append(self.report(model="other.gguf"))
+        self.assertEqual(len(self.draw(content, "--models", "oth,none")), 3)
+        self.assertEqual(len(self.draw(content, "--models", "oth,m<")), 9)
+        content["hearth"].pop()
         content["figures"] = [self.figure(values=[25]), self.figure(threads=1, values=[99])]
         points = self.draw(content, "--threads", "1", "--rivals")
         self.assertEqual(len(points), 4)

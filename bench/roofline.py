@@ -2,6 +2,7 @@
 """Draws measured speeds under the machine's roofs: operations per byte across, Gop/s upwards.
 
     roofline.py FILE.json... -o OUT.svg [--threads N] [--precision NAME] [--rivals]
+                [--models NAME,NAME]
 
 A FILE is what `bench/peers.py --json` or `hearth bench --json` wrote. The slope is the measured
 bandwidth, the flat roofs the measured peaks of float32, bf16 and int8 products: no program can be
@@ -218,14 +219,17 @@ def main():
     parser.add_argument("-o", "--out", type=pathlib.Path, required=True)
     parser.add_argument("--threads", type=int, help="only runs with so many (the most there are)")
     parser.add_argument("--precision", help="only this one")
+    parser.add_argument("--models", type=lambda text: text.split(","), metavar="NAME,NAME",
+                        help="only files whose names hold one of these")
     parser.add_argument("--rivals", action="store_true", help="the other programs of peers.py too")
     options = parser.parse_args()
     reports, figures = reports_of(options.files)
     threads = options.threads or max((r["threads"] for r in reports), default=0)
     reports = [r for r in reports if r["threads"] == threads
-               and options.precision in (None, r["precision"])]
+               and options.precision in (None, r["precision"])
+               and any(name in pathlib.Path(r["model"]).name for name in options.models or [""])]
     if not reports:
-        sys.exit("no run here measures speed with these threads and this precision")
+        sys.exit("no run here measures speed of these models with these threads and this precision")
     points = points_of(reports)
     if not points:
         sys.exit('no run here has a "step": measure again with this version of hearth bench')
