@@ -514,8 +514,8 @@ TEST_F(Hub, ContextAndCacheComeFromTheModelAndTheMemory) {
   });
 }
 
-// Who needs a longer context gets it in place of the shorter one, whose answers go on; what was read
-// of the file is not read again.
+// Who needs a longer context gets it in place of the shorter one, whose answers go on; what was
+// read of the file is not read again.
 TEST_F(Hub, AContextGrowsWhenItIsNeeded) {
   make({});
   models_->put("long", {.bytes = 10 * kMiB, .context = 1 << 20});

@@ -186,7 +186,8 @@ ApiResult<Prompts> make_prompts(const LoadedModel& model, const GenerateRequest&
     if (!tokens) return std::unexpected(tokens.error());
     out.wants_longest = out.wants_longest || fits_longest(model, out, std::ssize(*tokens));
     if (out.wants_longest) return {};
-    if (auto fits = check_length(*tokens, out, context_most(model, out), *params, chat ? "messages" : "prompt"); !fits)
+    const std::string_view field = chat ? "messages" : "prompt";
+    if (auto fits = check_length(*tokens, out, context_most(model, out), *params, field); !fits)
       return fits;
     out.tokens.push_back(std::move(*tokens));
     return {};
