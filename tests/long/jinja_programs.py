@@ -329,7 +329,10 @@ UNSTABLE = re.compile(r"0x[0-9a-f]{6}|<(generator|built-in|bound|function|class|
 
 
 def unstable(text):
-    return UNSTABLE.search(text) or "generatorobject" in re.sub("[^a-z]", "", text.lower())
+    for version in (text, text.replace("zz", "a")):  # programs replace the one by the other
+        if UNSTABLE.search(version) or "generatorobject" in re.sub("[^a-z]", "", version.lower()):
+            return True
+    return False
 
 
 def compare_programs(hearth, compile_template, count, seed):
